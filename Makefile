@@ -1,0 +1,61 @@
+# Every target does all of its own set-up: from a bare clone it needs Python 3.11+, make and PyPI.
+#
+#   make demo     install, then run the small worked company of examples/acme through every stage
+#   make test     install, then run the whole suite
+#   make lint     ruff, mypy and the layer contracts
+#   make bench    two million calls beside a bare GROUP BY
+#   make lock     write the lock files anew from .venv
+#   make clean    remove everything that make has made
+
+SHELL  := /bin/sh
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+JOBS   ?= 2
+
+# Tests over real data run where that folder stands beside the checkout.
+ifneq ($(wildcard ../shared/data),)
+export APPORTION_SHARED ?= $(abspath ../shared)
+endif
+
+.PHONY: demo test lint bench lock clean setup setup-dev
+.DELETE_ON_ERROR:
+
+demo: setup
+	@$(BIN)/apportion demo
+
+test: setup-dev
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+lint: setup-dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: setup-dev
+	@$(BIN)/python bench/bench.py
+
+lock: setup-dev
+	@$(BIN)/python .ci/lock
+
+clean:
+	rm -rf $(VENV) .apportion-demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist bench/data
+	find src tests bench examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+setup: $(VENV)/.made-runtime
+setup-dev: $(VENV)/.made-dev
+
+# The stamps are remade only when a lock file or pyproject.toml is newer than they are.
+$(VENV)/.made-runtime: requirements-build.lock requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("apportion needs Python 3.11 or newer; this is %d.%d. Name another with: make PYTHON=python3.12" % v[:2])'
+	@echo "setting up $(VENV) (once)" >&2
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install -r requirements-build.lock -r requirements.lock
+	@$(PIP) install --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(VENV)/.made-dev: $(VENV)/.made-runtime requirements-dev.lock
+	@$(PIP) install -r requirements-dev.lock
+	@touch $@

@@ -1,0 +1,255 @@
+"""A wave settled: weights become cents, cents become claims, and every cell gets its share of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pyarrow as pa
+
+from apportion.allocate.pools import FEED, SHARED_VIA, UNALLOCATED, Pool, register_pools
+from apportion.allocate.weights import Shape
+from apportion.errors import InvariantError
+from apportion.period import Period
+from apportion.warehouse.engine import Engine
+from apportion.warehouse.quoting import literal, names
+from apportion.warehouse.quoting import name as quoted
+
+Write = Callable[[str, str], str]
+
+_CLAIM_COLUMNS = "pool_id, owner, layer, role, weight, amount_minor"
+
+
+class Settlement:
+    """Posts nothing; leaves `claims`, `allocated_so_far`, `pools` and `invoices` for those who do.
+
+    Args:
+        engine: Holds what a `Scales` left behind.
+        shape: Of a cell.
+        period: Which.
+        write: Writes a query as a file of allocated_charges and returns a query that reads it back.
+    """
+
+    def __init__(self, engine: Engine, shape: Shape, period: Period, write: Write) -> None:
+        self._engine = engine
+        self._shape = shape
+        self._period = period
+        self._write = write
+        self._files: list[str] = []
+        engine.run(
+            "CREATE OR REPLACE TABLE claims (pool_id VARCHAR, owner VARCHAR, layer VARCHAR, role VARCHAR,"
+            " weight BIGINT, amount_minor BIGINT)"
+        )
+        engine.run("CREATE OR REPLACE TABLE tax_account (invoice_key VARCHAR, amount_minor BIGINT)")
+        register_pools(engine, "done_pools", [])
+        self._show_files()
+
+    def settle(self, pools: Sequence[Pool]) -> list[Pool]:
+        """Split every pool of a weighed wave.
+
+        Raises:
+            InvariantError: L1 or L5, before anything is kept.
+        """
+        register_pools(self._engine, "wave_pools", pools)
+        self._engine.sql_step("sql/owner_parts.sql", beside=__package__, into="owner_parts")
+        self._cents(pools)
+        self._claims()
+        self._cells(pools)
+        self._check(pools)
+        self._take_back([pool for pool in pools if pool.moved])
+        return list(pools)
+
+    def _cents(self, pools: Sequence[Pool]) -> None:
+        self._engine.register(
+            "pool_amounts",
+            pa.table(
+                {
+                    "pool_id": pa.array([pool.pool_id for pool in pools], pa.string()),
+                    "amount_minor": pa.array([pool.amount_minor for pool in pools], pa.int64()),
+                }
+            ),
+        )
+        self._engine.run(
+            """CREATE OR REPLACE TABLE owner_weights_summed AS
+            SELECT pool_id, owner, CAST(SUM(weight) AS BIGINT) AS weight FROM owner_parts
+            WHERE windows = 1 GROUP BY pool_id, owner"""
+        )
+        self._engine.sql_step("sql/split.sql", beside=__package__, into="split_shares")
+        self._apportion(
+            """SELECT pool_id AS group_key, owner AS part_key, CAST(SUM(fine) AS BIGINT) AS fine FROM owner_parts
+            WHERE windows > 1 GROUP BY pool_id, owner""",
+            """SELECT a.pool_id AS group_key, a.amount_minor AS total, l.nano_per_minor AS unit
+            FROM pool_amounts AS a CROSS JOIN ledger AS l""",
+        )
+        self._engine.run(
+            """CREATE OR REPLACE TABLE owner_shares AS
+            SELECT pool_id, owner, minor FROM split_shares
+            UNION ALL SELECT group_key, part_key, minor FROM parts_rounded"""
+        )
+
+    def _claims(self) -> None:
+        """An owner's cents over the layers and roles in which it has them."""
+        both = "CONCAT(pool_id, CHR(31), owner)"
+        self._apportion(
+            f"SELECT {both} AS group_key, CONCAT(layer, CHR(31), role) AS part_key, fine FROM owner_parts",
+            f"""SELECT {both} AS group_key, s.minor AS total, l.nano_per_minor AS unit
+            FROM owner_shares AS s CROSS JOIN ledger AS l""",
+        )
+        self._engine.run(
+            f"""INSERT INTO claims ({_CLAIM_COLUMNS})
+            SELECT o.pool_id, o.owner, o.layer, o.role, o.weight, r.minor
+            FROM owner_parts AS o JOIN parts_rounded AS r
+              ON r.group_key = CONCAT(o.pool_id, CHR(31), o.owner) AND r.part_key = CONCAT(o.layer, CHR(31), o.role)"""
+        )
+
+    def _apportion(self, parts: str, totals: str) -> None:
+        self._engine.run(f"CREATE OR REPLACE TABLE parts AS {parts}")
+        self._engine.run(f"CREATE OR REPLACE TABLE totals AS {totals}")
+        self._engine.sql_step("sql/apportion.sql", beside=__package__, into="parts_rounded")
+
+    def _cells(self, pools: Sequence[Pool]) -> None:
+        self._engine.run(f"CREATE OR REPLACE VIEW weighted_groups AS {self._weighted_groups()}")
+        columns = {"dimensions": self._shape.columns, "values": list(self._shape.dimensions)}
+        self._engine.sql_step(
+            "sql/allocated.sql", beside=__package__, columns=columns, into="allocated_cells", view=True
+        )
+        read = self._write("allocated_cells", f"{len(self._files)}-cells")
+        self._engine.run(f"CREATE OR REPLACE VIEW allocated_wave AS {read}")
+        self._keep(read)
+        self._engine.sql_step("sql/left_over.sql", beside=__package__, columns=columns, into="left_over")
+        if self._engine.value("SELECT COUNT(*) FROM left_over"):
+            self._keep(self._write("left_over", f"{len(self._files)}-rounding"))
+        if not pools:
+            raise InvariantError("L1", "pools of a wave", "at least one", 0)
+
+    def _weighted_groups(self) -> str:
+        parts = []
+        for dim in self._shape.dimensions:
+            own, via, theirs = f"g.{quoted(dim)}", quoted(f"{dim}_via"), f"w.{quoted(dim)}"
+            wins = f"{own} IS NOT NULL"
+            if dim in self._shape.follows_owner:
+                wins += " AND p.method IN ('direct', 'none')"
+            # What a shared claim brings with it is shared too, however plainly the owner's own data says it (D7).
+            shared = (
+                f"CASE WHEN w.layer = 'shared' AND w.{via} <> 0 THEN CAST({SHARED_VIA} AS TINYINT) ELSE w.{via} END"
+            )
+            parts.append(f"CASE WHEN {wins} THEN {own} ELSE {theirs} END AS {quoted(dim)}")
+            parts.append(f"CASE WHEN {wins} THEN g.{via} ELSE {shared} END AS {via}")
+        return f"""SELECT w.pool_id, w.day, w.owner, w.layer, w.role, w.weight, t.total, g.nano, g.category,
+              {", ".join(parts)}
+            FROM wave_weights AS w
+            JOIN pool_groups AS g ON g.pool_id = w.pool_id AND g.window_no = w.window_no
+            JOIN window_totals AS t ON t.pool_id = w.pool_id AND t.window_no = w.window_no
+            JOIN wave_pools AS p ON p.pool_id = w.pool_id
+            WHERE t.total > 0"""
+
+    def _check(self, pools: Sequence[Pool]) -> None:
+        """Claims and cells of the wave add up to its pools (L1, L5)."""
+        expected = {pool.pool_id: pool.amount_minor for pool in pools}
+        listed = ", ".join(literal(key) for key in expected)
+        found = dict(
+            self._engine.fetch(
+                "SELECT pool_id, CAST(SUM(amount_minor) AS BIGINT) FROM claims"
+                f" WHERE pool_id IN ({listed}) GROUP BY pool_id"
+            )
+        )
+        for key, amount in expected.items():
+            if found.get(key) != amount:
+                raise InvariantError("L1", f"claims of pool {key}", amount, found.get(key))
+        wrong = self._engine.fetch(
+            f"""SELECT a.pool_id, a.owner, CAST(SUM(a.cost_nano) AS BIGINT), MAX(s.minor * l.nano_per_minor)
+            FROM allocated_so_far AS a JOIN owner_shares AS s ON s.pool_id = a.pool_id AND s.owner = a.owner
+            CROSS JOIN ledger AS l WHERE a.pool_id IN ({listed})
+            GROUP BY a.pool_id, a.owner HAVING SUM(a.cost_nano) <> MAX(s.minor * l.nano_per_minor) LIMIT 1"""
+        )
+        if wrong:
+            raise InvariantError("L5", f"cells of {wrong[0][1]} in pool {wrong[0][0]}", wrong[0][3], wrong[0][2])
+
+    def _take_back(self, pools: Sequence[Pool]) -> None:
+        """A pool that only moves money takes it from where another pool placed it."""
+        if not pools:
+            return
+        rows = []
+        for pool in pools:
+            source = pool.source
+            layer = UNALLOCATED if source == UNALLOCATED else "shared"
+            self._engine.run(
+                f"""INSERT INTO claims ({_CLAIM_COLUMNS}) VALUES ({literal(pool.pool_id)}, {literal(source)},
+                {literal(layer)}, 'moved', 0, {-pool.amount_minor})"""
+            )
+            cells = ", ".join(self._moved_value(dim, source) for dim in self._shape.dimensions)
+            rows.append(
+                f"""SELECT period, period_start AS day, {literal(pool.pool_id)} AS pool_id, {literal(source)} AS owner,
+                {literal(pool.category)} AS category, {cells}, {literal(layer)} AS layer, 'moved' AS role,
+                CAST({-pool.amount_minor} * nano_per_minor AS BIGINT) AS cost_nano FROM ledger"""
+            )
+        self._keep(self._write(" UNION ALL ".join(rows), f"{len(self._files)}-moved"))
+
+    def _moved_value(self, dim: str, source: str) -> str:
+        """Money is taken from an owner, whatever else is known of it, so no other dimension changes."""
+        is_owner = dim == self._shape.owner
+        value = source if is_owner else self._shape.missing(dim)
+        via = SHARED_VIA if is_owner and source != UNALLOCATED else 0
+        return f"{literal(value)} AS {quoted(dim)}, CAST({via} AS TINYINT) AS {quoted(dim + '_via')}"
+
+    def _keep(self, read: str) -> None:
+        self._files.append(read)
+        self._show_files()
+
+    def _show_files(self) -> None:
+        columns = names(
+            [
+                "period",
+                "day",
+                "pool_id",
+                "owner",
+                "category",
+                *self._shape.columns,
+                "layer",
+                "role",
+                "cost_nano",
+            ]
+        )
+        typed = ", ".join(
+            f"NULL::VARCHAR AS {quoted(d)}, NULL::TINYINT AS {quoted(d + '_via')}" for d in self._shape.dimensions
+        )
+        empty = (
+            "SELECT NULL::VARCHAR AS period, NULL::DATE AS day, NULL::VARCHAR AS pool_id, NULL::VARCHAR AS owner,"
+            f" NULL::VARCHAR AS category, {typed}, NULL::VARCHAR AS layer, NULL::VARCHAR AS role,"
+            " NULL::BIGINT AS cost_nano WHERE FALSE"
+        )
+        query = " UNION ALL ".join(f"SELECT {columns} FROM ({read})" for read in self._files) or empty
+        self._engine.run(f"CREATE OR REPLACE VIEW allocated_so_far AS {query}")
+
+    def placed_in(self, rule: str) -> list[tuple[str, int]]:
+        """What earlier pools fed into a rule's pools: (invoice, minor units), one per source invoice (D6)."""
+        return [
+            (str(key), int(minor))
+            for key, minor in self._engine.fetch(
+                f"""SELECT p.invoice_key, CAST(SUM(c.amount_minor) AS BIGINT) FROM claims AS c
+                JOIN done_pools AS p ON p.pool_id = c.pool_id
+                WHERE c.owner = {literal(FEED + rule)}
+                GROUP BY p.invoice_key HAVING SUM(c.amount_minor) <> 0 ORDER BY 1"""
+            )
+        ]
+
+    def unallocated(self) -> list[tuple[str, int]]:
+        """What no owner has so far, per invoice, in minor units."""
+        return [
+            (str(key), int(minor))
+            for key, minor in self._engine.fetch(
+                f"""SELECT p.invoice_key, CAST(SUM(c.amount_minor) AS BIGINT) FROM claims AS c
+                JOIN done_pools AS p ON p.pool_id = c.pool_id
+                WHERE c.owner = '{UNALLOCATED}' GROUP BY p.invoice_key HAVING SUM(c.amount_minor) <> 0 ORDER BY 1"""
+            )
+        ]
+
+    def keep_tax(self, pools: Sequence[Pool]) -> None:
+        """Tax that stays in an account of finance is nobody's cost; its invoice names it."""
+        for pool in pools:
+            self._engine.run(f"INSERT INTO tax_account VALUES ({literal(pool.invoice_key)}, {pool.amount_minor})")
+
+    def finish(self, pools: Sequence[Pool]) -> None:
+        """Leave the tables `pools` and `invoices` as reports and the books read them."""
+        register_pools(self._engine, "done_pools", pools)
+        self._engine.sql_step("sql/pools_table.sql", beside=__package__, into="pools")
+        self._engine.sql_step("sql/invoices_table.sql", beside=__package__, into="invoices")

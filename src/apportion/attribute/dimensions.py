@@ -1,0 +1,320 @@
+"""Dimensions: every row gets exactly one value of each, and the way it was found (law L4).
+
+A dimension's evidence is tried in order and the first hit wins. The resolver turns a project's evidence
+into one query over any relation that has a `day`, a `provider`, a `model` and some evidence columns:
+folded calls, charges, meter rows and seats all pass through the same query.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from apportion.config.conditions import Condition, Name
+from apportion.config.dimensions import (
+    BUILT_IN,
+    AnyEvidence,
+    ColumnEvidence,
+    DefaultEvidence,
+    Dimension,
+    LookupEvidence,
+    TagEvidence,
+    ValueEvidence,
+    VirtualTagEvidence,
+)
+from apportion.config.settings import Settings
+from apportion.warehouse.quoting import literal
+from apportion.warehouse.quoting import name as quoted
+
+UNALLOCATED = "unallocated"
+UNCLASSIFIED = "unclassified"
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way in which a value of a dimension can be found.
+
+    Attributes:
+        dimension: Its name.
+        via: The number stored in the column `<dimension>_via`.
+        layer: What it does for coverage (decision D7): direct, rule or default.
+        evidence: For people, as `tag team`.
+    """
+
+    dimension: str
+    via: int
+    layer: str
+    evidence: str
+
+
+@dataclass
+class _Columns:
+    """The columns that a query has made so far, in order."""
+
+    kept: list[str]
+    resolved: list[str] = field(default_factory=list)
+
+    def all(self) -> list[str]:
+        return [*self.kept, *self.resolved]
+
+
+def ways(settings: Settings) -> tuple[Way, ...]:
+    """Every way of every dimension, for the table `dimension_ways`."""
+    found = [Way(dim, 1, "direct", f"column {dim}") for dim in ("provider", "model")]
+    found += [Way(dim, 1, "direct", "model catalogue") for dim in ("model_family", "model_tier")]
+    for dim in _written(settings):
+        for number, evidence in enumerate(dim.evidence):
+            text, layer = _describe(evidence)
+            found.append(Way(dim.name, 2 * number + 1, layer, text))
+            mapped = layer if layer == "default" else "rule"
+            found.append(Way(dim.name, 2 * number + 2, mapped, f"{text}, mapped"))
+    return tuple(found)
+
+
+def map_rows(settings: Settings) -> list[tuple[str, int, str, str]]:
+    """Rows (dimension, via, raw, value) that replace raw values: maps of one evidence, aliases of all."""
+    rows: dict[tuple[str, int, str], str] = {}
+    for dim in _written(settings):
+        for number, evidence in enumerate(dim.evidence):
+            via = 2 * number + 1
+            for raw, value in evidence.mapping.items():
+                rows[dim.name, via, raw] = dim.aliases.get(value, value)
+            for wrong, right in dim.aliases.items():
+                rows.setdefault((dim.name, via, wrong), right)
+    return [(*key, value) for key, value in rows.items()]
+
+
+def evidence_column(found: Name) -> str:
+    """The column of a relation that holds a tag or a field as it was received."""
+    return f"tag_{found.key}" if found.kind == "tag" else f"raw_{found.key}"
+
+
+class Resolver:
+    """Makes the query that finds every dimension's value for each row of a relation.
+
+    Args:
+        settings: Whose dimensions to resolve.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.order = tuple(settings.dimension_order())
+        self._settings = settings
+        self._dimensions = {dim.name: dim for dim in _written(settings)}
+        self._mapped = {row[0] for row in map_rows(settings)}
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        """Every dimension that a resolved row has, the built-in ones first."""
+        return (*BUILT_IN, *(dim for dim in self.order if dim not in BUILT_IN))
+
+    def columns(self) -> list[str]:
+        """The value and via columns of every dimension, in the order of a table."""
+        return [column for dim in self.dimensions for column in (dim, f"{dim}_via")]
+
+    def query(
+        self,
+        source: str,
+        *,
+        keep: Sequence[str],
+        evidence: Collection[str],
+        preset: Collection[str] = (),
+        missing: str | None = UNALLOCATED,
+    ) -> str:
+        """The query over one relation.
+
+        Args:
+            source: The relation's name; it has `day`, `provider` and `model`.
+            keep: Columns to carry through unchanged.
+            evidence: Which evidence columns (`tag_…`, `raw_…`) it has; others count as missing.
+            preset: Dimensions for which it has `own_<d>` and `own_<d>_via`, which win when not null.
+            missing: The value where no evidence hits; None leaves it null.
+
+        Returns:
+            A SELECT with the kept columns, then `d` and `d_via` for each dimension.
+        """
+        presets = [c for dim in preset for c in (f"own_{dim}", f"own_{dim}_via")]
+        carried = list(dict.fromkeys([*keep, "day", "provider", "model", *evidence, *presets]))
+        carried = [c for c in carried if c not in BUILT_IN]
+        query = self._built_in(source, carried, preset)
+        columns = _Columns(carried, [c for d in BUILT_IN for c in (d, f"{d}_via")])
+        for dim in self.order:
+            if dim in BUILT_IN:
+                continue
+            query = self._step(query, self._dimensions[dim], columns, set(evidence), dim in preset)
+            columns.resolved += [dim, f"{dim}_via"]
+        return self._last(query, keep, missing)
+
+    def _built_in(self, source: str, carried: Sequence[str], preset: Collection[str]) -> str:
+        parts = [f"s.{quoted(column)}" for column in carried]
+        for dim, found in (
+            ("provider", "NULLIF(s.provider, '')"),
+            ("model", "NULLIF(s.model, '')"),
+            ("model_family", "k.model_family"),
+            ("model_tier", "k.model_tier"),
+        ):
+            value = found
+            via = f"CAST(CASE WHEN {value} IS NULL THEN 0 ELSE 1 END AS TINYINT)"
+            if dim in preset:
+                own, own_via = quoted(f"own_{dim}"), quoted(f"own_{dim}_via")
+                via = f"CASE WHEN s.{own} IS NOT NULL THEN s.{own_via} ELSE {via} END"
+                value = f"COALESCE(s.{own}, {value})"
+            parts += [f"{value} AS {quoted(dim)}", f"{via} AS {quoted(dim + '_via')}"]
+        return (
+            f"SELECT {', '.join(parts)} FROM {source} AS s LEFT JOIN model_values AS k"
+            " ON k.model = s.model AND s.day >= k.valid_from AND s.day < k.valid_to"
+        )
+
+    def _step(
+        self,
+        query: str,
+        dim: Dimension,
+        columns: _Columns,
+        evidence: set[str],
+        has_preset: bool,  # noqa: FBT001
+    ) -> str:
+        known = {*columns.resolved}
+        joins: list[str] = []
+        hits: list[tuple[str, str, int]] = []
+        for number, item in enumerate(dim.evidence):
+            raw = self._raw(item, number, dim.name, known, evidence, joins)
+            if raw is None:
+                continue
+            dated = [f"p.day >= DATE {literal(str(item.from_))}"] if item.from_ else []
+            dated += [f"p.day < DATE {literal(str(item.to))}"] if item.to else []
+            hits.append((raw, " AND ".join([f"NULLIF({raw}, '') IS NOT NULL", *dated]), 2 * number + 1))
+        value = "CASE " + " ".join(f"WHEN {hit} THEN {raw}" for raw, hit, _ in hits) + " END"
+        via = "CASE " + " ".join(f"WHEN {hit} THEN {number}" for _, hit, number in hits) + " ELSE 0 END"
+        if not hits:
+            value, via = literal(None), "0"
+        via = f"CAST({via} AS TINYINT)"
+        if has_preset:
+            own, own_via = f"p.{quoted('own_' + dim.name)}", f"p.{quoted('own_' + dim.name + '_via')}"
+            value = f"CASE WHEN {own} IS NOT NULL THEN {own} ELSE {value} END"
+            via = f"CASE WHEN {own} IS NOT NULL THEN {own_via} ELSE {via} END"
+        carried = ", ".join(f"p.{quoted(c)}" for c in columns.all())
+        found = (
+            f"SELECT {carried}, {value} AS {quoted(dim.name)}, {via} AS {quoted(dim.name + '_via')}"
+            f" FROM ({query}) AS p {' '.join(joins)}"
+        )
+        if dim.name not in self._mapped:
+            return found
+        kept = ", ".join(f"f.{quoted(c)}" for c in columns.all())
+        own_wins = f" AND f.{quoted('own_' + dim.name)} IS NULL" if has_preset else ""
+        return (
+            f"SELECT {kept}, COALESCE(m.value, f.{quoted(dim.name)}) AS {quoted(dim.name)},"
+            f" CAST(f.{quoted(dim.name + '_via')} + CASE WHEN m.value IS NULL THEN 0 ELSE 1 END AS TINYINT)"
+            f" AS {quoted(dim.name + '_via')} FROM ({found}) AS f LEFT JOIN dimension_maps AS m"
+            f" ON m.dimension = {literal(dim.name)} AND m.via = f.{quoted(dim.name + '_via')}"
+            f" AND m.raw = f.{quoted(dim.name)}{own_wins}"
+        )
+
+    def _raw(
+        self, item: AnyEvidence, number: int, dim: str, known: set[str], evidence: set[str], joins: list[str]
+    ) -> str | None:
+        """The expression of the value as received; None if this relation can never have it."""
+        if isinstance(item, TagEvidence):
+            return _first(f"tag_{key}" for key in item.keys if f"tag_{key}" in evidence)
+        if isinstance(item, ColumnEvidence):
+            return _first(c for c in (f"raw_{item.column}",) if c in evidence)
+        if isinstance(item, DefaultEvidence):
+            return literal(item.default)
+        if isinstance(item, ValueEvidence):
+            condition = condition_sql(item.when, self._settings, known - {dim}, evidence)
+            return f"CASE WHEN {condition} THEN {literal(item.value)} END"
+        if isinstance(item, VirtualTagEvidence):
+            return _virtual(item, evidence)
+        return self._lookup(item, number, dim, known, evidence, joins)
+
+    def _lookup(
+        self,
+        item: LookupEvidence,
+        number: int,
+        dim: str,
+        known: set[str],
+        evidence: set[str],
+        joins: list[str],
+    ) -> str | None:
+        lookup = item.lookup
+        key = lookup.key
+        if self._settings.is_dimension(key):
+            if key not in known:
+                return None
+            column = key
+        elif f"raw_{key}" in evidence:
+            column = f"raw_{key}"
+        else:
+            return None
+        alias = f"l_{dim}_{number}"
+        on_column = literal(lookup.on or key)
+        joins.append(
+            f"LEFT JOIN directory_values AS {quoted(alias)} ON {quoted(alias)}.lookup = {literal(lookup.in_)}"
+            f" AND {quoted(alias)}.on_column = {on_column} AND {quoted(alias)}.take_column = {literal(lookup.take)}"
+            f" AND {quoted(alias)}.key = p.{quoted(column)}"
+            f" AND p.day >= {quoted(alias)}.valid_from AND p.day < {quoted(alias)}.valid_to"
+        )
+        return f"{quoted(alias)}.value"
+
+    def _last(self, query: str, keep: Sequence[str], missing: str | None) -> str:
+        parts = [f"q.{quoted(column)}" for column in keep if column not in BUILT_IN]
+        for dim in self.dimensions:
+            absent = UNCLASSIFIED if dim in {"model_family", "model_tier"} else missing
+            value = f"q.{quoted(dim)}"
+            if missing is not None:
+                value = f"COALESCE({value}, {literal(absent)})"
+            parts += [f"{value} AS {quoted(dim)}", f"q.{quoted(dim + '_via')}"]
+        return f"SELECT {', '.join(parts)} FROM ({query}) AS q"
+
+
+def condition_sql(
+    condition: Condition, settings: Settings, dimensions: Collection[str], evidence: Collection[str]
+) -> str:
+    """A condition over a relation with dimension values and evidence columns; a missing name is null."""
+
+    def resolve(found: Name) -> exp.Expr:
+        if found.kind == "field" and found.key in dimensions and settings.is_dimension(found.key):
+            return exp.column(exp.to_identifier(found.key, quoted=True))
+        column = evidence_column(found)
+        if column in evidence:
+            return exp.column(exp.to_identifier(column, quoted=True))
+        return exp.cast(exp.null(), "VARCHAR")
+
+    return condition.to_sql(resolve).sql(dialect="duckdb")
+
+
+def _first(columns: Iterator[str] | Sequence[str]) -> str | None:
+    parts = [f"NULLIF(p.{quoted(column)}, '')" for column in columns]
+    if not parts:
+        return None
+    return parts[0] if len(parts) == 1 else f"COALESCE({', '.join(parts)})"
+
+
+def _virtual(item: VirtualTagEvidence, evidence: Collection[str]) -> str | None:
+    """Each provider's own field, for calls and charges of that provider only."""
+    branches = []
+    for source in item.fields:
+        columns = [f"tag_{tag}" for tag in source.tags] or [f"raw_{source.column}"]
+        found = _first([column for column in columns if column in evidence])
+        if found:
+            branches.append(f"WHEN p.provider = {literal(source.provider)} THEN {found}")
+    return f"CASE {' '.join(branches)} END" if branches else None
+
+
+def _written(settings: Settings) -> list[Dimension]:
+    return [settings.dimension(name) for name in settings.dimension_names if name not in BUILT_IN]
+
+
+def _describe(item: AnyEvidence) -> tuple[str, str]:
+    if isinstance(item, TagEvidence):
+        return f"tag {item.tag}", "direct"
+    if isinstance(item, ColumnEvidence):
+        return f"column {item.column}", "direct"
+    if isinstance(item, VirtualTagEvidence):
+        fields = ", ".join(f"{f.provider} {f.column or f.tags[0]}" for f in item.fields)
+        return f"virtual tag: {fields}", "direct"
+    if isinstance(item, LookupEvidence):
+        return f"{item.lookup.in_}: {item.lookup.take} by {item.lookup.key}", "direct"
+    if isinstance(item, ValueEvidence):
+        return f"rule: {item.when.text}", "rule"
+    return "default", "default"

@@ -1,0 +1,28 @@
+"""What was decided: runs and their manifest, periods, and the journal. Never computed again."""
+
+from apportion.books.records import (
+    BookedEntry,
+    Control,
+    Entry,
+    Input,
+    ManifestPart,
+    Posting,
+    Published,
+    Run,
+)
+from apportion.books.store import Books, Outcome
+from apportion.books.view import BooksView
+
+__all__ = [
+    "BookedEntry",
+    "Books",
+    "BooksView",
+    "Control",
+    "Entry",
+    "Input",
+    "ManifestPart",
+    "Outcome",
+    "Posting",
+    "Published",
+    "Run",
+]

@@ -1,0 +1,345 @@
+"""The books of a project: open them, publish a run into them, look into them."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import sqlalchemy as sa
+
+from apportion.books import journal
+from apportion.books.database import BUSY_TIMEOUT_SECONDS, Database
+from apportion.books.records import (
+    BookedEntry,
+    Control,
+    Entry,
+    Input,
+    PartLike,
+    Published,
+    Run,
+)
+from apportion.books.schema import (
+    inputs,
+    parts,
+    period_pointers,
+    periods,
+    problems,
+    runs,
+    stage_controls,
+)
+from apportion.books.view import BooksView
+from apportion.errors import ApportionError, InvariantError, Problem
+
+# A run on another machine cannot be asked whether it lives; after a day it is taken for dead.
+STALE_AFTER = timedelta(days=1)
+FILE_GRACE = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Everything that one run makes public, in one transaction.
+
+    Attributes:
+        periods: All periods that the run speaks for, those without any money among them.
+        parts: The files that the warehouse wrote.
+        entries: The journal as the run says it, whole, for these periods.
+        controls: What each stage counted.
+        inputs: The files that were read.
+        problems: What was wrong with the project or its data.
+    """
+
+    periods: Sequence[str]
+    parts: Sequence[PartLike] = ()
+    entries: Sequence[Entry] = ()
+    controls: Sequence[Control] = ()
+    inputs: Sequence[Input] = ()
+    problems: Sequence[Problem] = field(default=())
+
+
+class Books:
+    """What was decided: runs, periods, the journal. Append-only where money is concerned.
+
+    Args:
+        database: At its newest form.
+        project: The folder that the manifest's paths are relative to.
+    """
+
+    def __init__(self, database: Database, project: Path) -> None:
+        self._database = database
+        self._project = project
+
+    @classmethod
+    def open(
+        cls,
+        path_or_url: Path | str,
+        *,
+        project: Path | None = None,
+        create: bool = True,
+        busy_seconds: float = BUSY_TIMEOUT_SECONDS,
+    ) -> Self:
+        """Open the books, making or renewing them as needed.
+
+        Args:
+            path_or_url: A SQLite file, or a URL that SQLAlchemy understands.
+            project: The project's folder; by default the one that holds the folder of the file.
+            create: Whether to make books that are not there.
+            busy_seconds: How long to wait for another writer.
+
+        Raises:
+            ApportionError: There are none and `create` is false, or they cannot be used.
+        """
+        is_file = isinstance(path_or_url, Path) or "://" not in path_or_url
+        if project is None:
+            project = Path(path_or_url).resolve().parent.parent if is_file else Path.cwd()
+        if is_file and not create and not Path(path_or_url).exists():
+            raise ApportionError(
+                "no-books",
+                f"There are no books at {path_or_url}: nothing was published yet.",
+                cure="apportion run",
+            )
+        return cls(Database(path_or_url, busy_seconds=busy_seconds), project)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._database.close()
+
+    def start(self, run: Run) -> list[str]:
+        """Note that a run has begun; nothing of it is visible yet.
+
+        Runs that a killed process left behind are marked failed.
+
+        Args:
+            run: New, with an id that no run had.
+
+        Returns:
+            The ids of the runs that were found dead.
+        """
+        with self._database.writing() as connection:
+            dead = [
+                str(row.run_id)
+                for row in connection.execute(sa.select(runs).where(runs.c.status == "running"))
+                if not _alive(row, run.started_at)
+            ]
+            if dead:
+                connection.execute(
+                    runs.update()
+                    .where(runs.c.run_id.in_(dead))
+                    .values(status="failed", finished_at=run.started_at, note="its process ended before it did")
+                )
+            connection.execute(
+                runs.insert(),
+                {
+                    "run_id": run.run_id,
+                    "started_at": run.started_at,
+                    "status": "running",
+                    "version": run.version,
+                    "config_sha256": run.config_sha256,
+                    "inputs_sha256": run.inputs_sha256,
+                    "engine": run.engine,
+                    "note": run.note,
+                    "host": socket.gethostname(),
+                    "process": os.getpid(),
+                },
+            )
+        return dead
+
+    def fail(self, run_id: str, at: str, note: str) -> None:
+        """Note that a run ended without publishing.
+
+        Args:
+            run_id: A run that is at work; any other is left as it is.
+            at: When, ISO 8601, UTC.
+            note: Why, for people.
+        """
+        with self._database.writing() as connection:
+            connection.execute(
+                runs.update()
+                .where(runs.c.run_id == run_id, runs.c.status == "running")
+                .values(status="failed", finished_at=at, note=note)
+            )
+
+    def publish(self, run: Run, outcome: Outcome, at: str) -> Published:
+        """Make a run current for its periods, in one transaction.
+
+        Args:
+            run: As given to `start`; by now with `inputs_sha256`.
+            outcome: What becomes public.
+            at: When, ISO 8601, UTC.
+
+        Returns:
+            What it did to the journal.
+
+        Raises:
+            ApportionError: A period is closed, or the run is not at work any more; nothing was written.
+            InvariantError: A control total or the journal does not agree; nothing was written.
+        """
+        for control in outcome.controls:
+            if not control.ok:
+                raise InvariantError("L1", f"{control.what} of {control.stage}", "agreement", control.value)
+        with self._database.writing() as connection:
+            _check_run(connection, run.run_id)
+            _open_periods(connection, outcome.periods, at)
+            _list(connection, run.run_id, outcome)
+            done = journal.write(connection, run.run_id, outcome.periods, outcome.entries)
+            _point(connection, run, outcome.periods, at)
+        return done
+
+    @contextmanager
+    def reading(self) -> Iterator[BooksView]:
+        """A view in which every query sees the same state."""
+        with self._database.reading() as connection:
+            yield BooksView(connection, self._project)
+
+    def current_run(self, period: str) -> Run | None:
+        """The run that a period points to; None before the first."""
+        with self.reading() as view:
+            return view.current_run(period)
+
+    def parts(self, period: str, table: str) -> list[Path]:
+        """The files, absolute, that are the current rows of a table in a period."""
+        with self.reading() as view:
+            return view.parts(period, table)
+
+    def in_force(self, period: str) -> list[BookedEntry]:
+        """The entries of a period that hold, with their postings."""
+        with self.reading() as view:
+            return view.in_force(period)
+
+    def balances(self, period: str, like: str = "%") -> dict[str, int]:
+        """The sum of each account in a period, in minor units."""
+        with self.reading() as view:
+            return view.balances(period, like)
+
+    def orphans(self, warehouse: Path, now: datetime, grace: timedelta = FILE_GRACE) -> list[Path]:
+        """The files in the warehouse that no manifest lists and that are old enough to be left-overs.
+
+        Args:
+            warehouse: The folder of all tables, inside the project.
+            now: With a time zone.
+            grace: How long a file may wait for its run to publish.
+        """
+        with self._database.reading() as connection:
+            listed = {str(path) for (path,) in connection.execute(sa.select(parts.c.path))}
+        limit = (now - grace).timestamp()
+        return sorted(
+            file
+            for file in warehouse.rglob("*")
+            if file.is_file()
+            and file.relative_to(self._project).as_posix() not in listed
+            and file.stat().st_mtime < limit
+        )
+
+
+def _alive(row: sa.Row[Any], now: str) -> bool:
+    if row.host != socket.gethostname():
+        return datetime.fromisoformat(now) - datetime.fromisoformat(row.started_at) < STALE_AFTER
+    try:
+        os.kill(row.process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _check_run(connection: sa.Connection, run_id: str) -> None:
+    status = connection.execute(sa.select(runs.c.status).where(runs.c.run_id == run_id)).scalar()
+    if status != "running":
+        raise ApportionError(
+            "run-not-at-work",
+            f"The run {run_id} cannot be published: the books have it as {status or 'unknown'}.",
+            cure="apportion run",
+            retry=True,
+        )
+
+
+def _open_periods(connection: sa.Connection, named: Sequence[str], at: str) -> None:
+    states = {
+        str(row.period): str(row.state)
+        for row in connection.execute(sa.select(periods).where(periods.c.period.in_(list(named))))
+    }
+    closed = sorted(period for period, state in states.items() if state == "closed")
+    if closed:
+        raise ApportionError(
+            "period-closed",
+            f"{', '.join(closed)} is closed, and a closed period never changes.",
+            cure="Leave it out of the run; later facts become corrections in an open period.",
+        )
+    new = [{"period": period, "state": "open", "opened_at": at} for period in named if period not in states]
+    if new:
+        connection.execute(periods.insert(), new)
+
+
+def _list(connection: sa.Connection, run_id: str, outcome: Outcome) -> None:
+    rows: dict[sa.Table, list[dict[str, object]]] = {
+        parts: [
+            {
+                "table_name": part.table,
+                "period": part.period,
+                "path": part.path,
+                "rows": part.rows,
+                "control_sum": part.control_sum,
+                "sha256": part.sha256,
+            }
+            for part in outcome.parts
+        ],
+        inputs: [vars(one) for one in outcome.inputs],
+        stage_controls: [vars(one) for one in outcome.controls],
+        problems: [_problem_row(one) for one in outcome.problems],
+    }
+    for table, listed in rows.items():
+        if listed:
+            connection.execute(
+                table.insert(), [{"run_id": run_id, "seq": n, **row} for n, row in enumerate(listed, start=1)]
+            )
+
+
+def _problem_row(problem: Problem) -> dict[str, object]:
+    place = problem.place
+    return {
+        "severity": problem.severity,
+        "slug": problem.slug,
+        "message": problem.message,
+        "place_file": place.file if place else None,
+        "place_line": place.line if place else None,
+        "place_column": place.column if place else None,
+        "place_row": place.row if place else None,
+        "excerpt": problem.excerpt,
+        "amount": problem.amount,
+        "cure": problem.cure,
+        "held": problem.held,
+    }
+
+
+def _point(connection: sa.Connection, run: Run, named: Sequence[str], at: str) -> None:
+    connection.execute(period_pointers.delete().where(period_pointers.c.period.in_(list(named))))
+    if named:
+        connection.execute(
+            period_pointers.insert(),
+            [{"period": period, "run_id": run.run_id, "published_at": at} for period in named],
+        )
+    connection.execute(
+        runs.update()
+        .where(runs.c.status == "done", runs.c.run_id.not_in(sa.select(period_pointers.c.run_id)))
+        .values(status="superseded")
+    )
+    connection.execute(
+        runs.update()
+        .where(runs.c.run_id == run.run_id)
+        .values(status="done", finished_at=at, inputs_sha256=run.inputs_sha256, note=run.note)
+    )

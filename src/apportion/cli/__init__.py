@@ -1,0 +1,319 @@
+"""The command line: verbs in the order of the flow; data to stdout, words and progress to stderr.
+
+Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 problems in the project or data, 4 a gate refused, 70 our bug.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from apportion import __version__
+from apportion.cli.output import Format, write
+from apportion.cli.progress import Bars, stderr
+from apportion.errors import EXIT_BUG, EXIT_GATE, EXIT_PROBLEMS, ApportionError, InvariantError, Problem
+from apportion.period import Period
+
+app = typer.Typer(
+    name="apportion",
+    help="AI cost allocation: every AI bill in, every cent owned, statements out.",
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+class ExportName(StrEnum):
+    """The tables that can be exported."""
+
+    STATEMENTS = "statements"
+    COVERAGE = "coverage"
+    COVERAGE_BY_DIMENSION = "coverage-by-dimension"
+    UNIT_COSTS = "unit-costs"
+    CUSTOMERS = "customers"
+    SEATS = "seats"
+    GPUS = "gpus"
+    RESERVATIONS = "reservations"
+    CATEGORY_BY_OWNER = "category-by-owner"
+    TIER_BY_FEATURE = "tier-by-feature"
+    ENVIRONMENTS = "environments"
+    USUAL_TABLES = "usual-tables"
+    RECONCILIATION = "reconciliation"
+    POOLS = "pools"
+    CLAIMS = "claims"
+    INVOICES = "invoices"
+    CHARGES = "charges"
+    POSTINGS = "postings"
+    QUARANTINE = "quarantine"
+    USAGE_CELLS = "usage-cells"
+    ALLOCATED_CHARGES = "allocated-charges"
+
+
+class Category(StrEnum):
+    """The categories of cost."""
+
+    INFERENCE = "inference"
+    TRAINING = "training"
+    LICENSING = "licensing"
+    OVERHEAD = "overhead"
+
+
+def _period(text: str) -> Period:
+    try:
+        return Period.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}") from error
+
+
+ProjectOption = Annotated[
+    Path, typer.Option("--project", "-p", help="The folder with apportion.yaml.", show_default="this folder")
+]
+PeriodOption = Annotated[
+    Period | None,
+    typer.Option("--period", parser=_period, metavar="YYYY-MM", help="The accounting period; the latest if not given."),
+]
+FormatOption = Annotated[Format, typer.Option("--format", help="How to write it.")]
+OutputOption = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead of stdout.")]
+HERE = Path()
+
+
+@app.callback(invoke_without_command=True)
+def _whole(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and stop.")] = False,  # noqa: FBT002
+) -> None:
+    if version:
+        typer.echo(f"apportion {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def demo(
+    into: Annotated[Path, typer.Option("--into", help="Where to put the worked company.")] = Path(".apportion-demo"),
+) -> None:
+    """Run a small worked company through every stage and show its month."""
+    from apportion.cli.demo import example
+
+    folder = into / "acme"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(example("acme"), folder, ignore=shutil.ignore_patterns(".apportion", "__pycache__"))
+    _run(folder, None)
+    _show(folder, None, ["statements", "coverage"])
+    _verify(folder, None, Format.TABLE, None)
+    typer.echo(
+        f"\nTry:  apportion explain -p {folder} search\n      apportion statement -p {folder} --by product",
+        err=True,
+    )
+
+
+@app.command()
+def check(project: ProjectOption = HERE) -> None:
+    """Show every problem of the project and its data at once; write nothing."""
+    from apportion.pipeline import run as run_all
+    from apportion.project import Project
+
+    opened = Project.open(project)
+    if not opened.loaded.sound:
+        _tell(opened.loaded.problems)
+        raise typer.Exit(EXIT_PROBLEMS)
+    outcome = run_all(opened, publish=False, progress=Bars(stderr()))
+    _tell(outcome.problems)
+    errors = sum(problem.severity == "error" for problem in outcome.problems)
+    warnings = len(outcome.problems) - errors
+    typer.echo(f"{errors} errors, {warnings} warnings", err=True)
+    if errors:
+        raise typer.Exit(EXIT_PROBLEMS)
+
+
+@app.command()
+def run(
+    project: ProjectOption = HERE,
+    period: PeriodOption = None,
+    preview: Annotated[bool, typer.Option("--preview", help="Work everything out and publish nothing.")] = False,  # noqa: FBT002
+    memory: Annotated[str, typer.Option("--memory", help="How much memory the engine may use.")] = "1GB",
+) -> None:
+    """Run every stage and publish the result in one step."""
+    _run(project, period, preview=preview, memory=memory)
+
+
+def _run(project: Path, period: Period | None, *, preview: bool = False, memory: str = "1GB") -> None:
+    from apportion.pipeline import run as run_all
+    from apportion.project import Project
+
+    console = stderr()
+    outcome = run_all(
+        Project.open(project), only=period, progress=Bars(console), publish=not preview, memory_limit=memory
+    )
+    _tell(outcome.problems)
+    done = "worked out, nothing published" if preview else "published"
+    said = f"{', '.join(outcome.periods) or 'no period'} {done}"
+    typer.echo(
+        f"{said}: {outcome.posted:,} entries posted, {outcome.kept:,} kept, {outcome.reversed:,} reversed",
+        err=True,
+    )
+
+
+@app.command()
+def statement(
+    project: ProjectOption = HERE,
+    period: PeriodOption = None,
+    owner: Annotated[str | None, typer.Option("--owner", help="One owner's statement, pool by pool.")] = None,
+    by: Annotated[str | None, typer.Option("--by", help="Cut the same cents by another dimension.")] = None,
+    form: FormatOption = Format.TABLE,
+    output: OutputOption = None,
+) -> None:
+    """What each owner receives."""
+    from apportion.project import Project
+    from apportion.report.statements import statement as make
+
+    with Project.open(project).view(period) as view:
+        write(make(view.engine.connection, view.context, view.period, owner=owner, by=by), form, output)
+
+
+@app.command()
+def coverage(
+    project: ProjectOption = HERE,
+    period: PeriodOption = None,
+    by: Annotated[str | None, typer.Option("--by", help="One dimension; all of them if not given.")] = None,
+    form: FormatOption = Format.TABLE,
+    output: OutputOption = None,
+) -> None:
+    """How much of the cost has an owner, in four layers."""
+    names = ["coverage"] if by else ["coverage", "coverage-by-dimension"]
+    _show(project, period, names, by=by, form=form, output=output)
+
+
+@app.command()
+def explain(
+    reference: Annotated[str | None, typer.Argument(help="A pool, an owner or a posting.")] = None,
+    project: ProjectOption = HERE,
+    period: PeriodOption = None,
+    owner: Annotated[str | None, typer.Option("--owner", help="Only this owner's part.")] = None,
+    form: FormatOption = Format.TABLE,
+    output: OutputOption = None,
+) -> None:
+    """From an amount to its pool, rule, weights and source rows."""
+    from apportion.project import Project
+    from apportion.report.explain import explain as make
+
+    asked = reference or owner
+    if asked is None:
+        raise typer.BadParameter("name a pool, an owner or a posting", param_hint="REFERENCE")
+    with Project.open(project).view(period) as view:
+        view.register_postings()
+        found = make(
+            view.engine.connection,
+            view.context,
+            asked,
+            period=view.period,
+            owner=owner if reference else None,
+        )
+        if form is Format.TABLE:
+            write([], form, output, lead=found.text)
+        else:
+            write(found.tables, form, output)
+
+
+@app.command()
+def reconcile(
+    project: ProjectOption = HERE,
+    period: PeriodOption = None,
+    form: FormatOption = Format.TABLE,
+    output: OutputOption = None,
+) -> None:
+    """Each invoice against what was metered; exit code 4 above the project's threshold."""
+    from apportion.project import Project
+    from apportion.report.reconcile import reconcile as make
+
+    with Project.open(project).view(period) as view:
+        found = make(view.engine.connection, view.context, view.period)
+        write(found.tables, form, output)
+    if found.worst == "block" or not found.balanced:
+        typer.echo("refused: a variance is above the block threshold, or an invoice does not add up", err=True)
+        raise typer.Exit(EXIT_GATE)
+
+
+@app.command()
+def verify(
+    project: ProjectOption = HERE,
+    period: PeriodOption = None,
+    form: FormatOption = Format.TABLE,
+    output: OutputOption = None,
+) -> None:
+    """The certificate: every stage's control total, content hashes, and ok."""
+    _verify(project, period, form, output)
+
+
+def _verify(project: Path, period: Period | None, form: Format, output: Path | None) -> None:
+    from apportion.cli.certify import certify
+    from apportion.cli.output import save
+    from apportion.project import Project
+
+    with Project.open(project).view(period) as view:
+        found = certify(view)
+    if form is Format.JSON:
+        if output:
+            save(output, found.to_json().encode())
+        else:
+            sys.stdout.write(found.to_json())
+    else:
+        write(found.tables, form, output, tail=found.line)
+    if not found.ok:
+        raise typer.Exit(EXIT_GATE)
+
+
+@app.command()
+def export(
+    table: Annotated[ExportName, typer.Argument(help="Which table.")],
+    project: ProjectOption = HERE,
+    period: PeriodOption = None,
+    by: Annotated[str | None, typer.Option("--by", help="The dimension, where the table has a choice.")] = None,
+    category: Annotated[Category, typer.Option("--category", help="Of unit costs.")] = Category.INFERENCE,
+    form: FormatOption = Format.TABLE,
+    output: OutputOption = None,
+) -> None:
+    """Any table, as it is shown."""
+    _show(project, period, [table.value], by=by, category=category.value, form=form, output=output)
+
+
+def _show(
+    project: Path,
+    period: Period | None,
+    names: Sequence[str],
+    *,
+    by: str | None = None,
+    category: str = "inference",
+    form: Format = Format.TABLE,
+    output: Path | None = None,
+) -> None:
+    from apportion.cli.reports import REPORTS
+    from apportion.project import Project
+
+    with Project.open(project).view(period) as view:
+        tables = [table for name in names for table in REPORTS[name](view, by, category)]
+        write(tables, form, output)
+
+
+def _tell(problems: Sequence[Problem]) -> None:
+    for problem in problems:
+        typer.echo(problem.text() + "\n", err=True)
+
+
+def main() -> None:
+    """Run the command line; every error leaves as a text and an exit code, never as a traceback."""
+    try:
+        app()
+    except ApportionError as error:
+        typer.echo(error.text(), err=True)
+        sys.exit(error.exit_code)
+    except InvariantError as error:
+        typer.echo(f"bug[{error.law}]\n  {error}\n  Please report this, with the command that you gave.", err=True)
+        sys.exit(EXIT_BUG)
+    except BrokenPipeError:
+        sys.exit(0)

@@ -1,0 +1,71 @@
+"""What can be exported: each report by its name, made from a view of the published tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from apportion.project import View
+from apportion.report.coverage import coverage, coverage_by_dimension
+from apportion.report.cross_tables import cross_table, usual_tables
+from apportion.report.listings import LISTINGS, cells, listing
+from apportion.report.reconcile import reconcile
+from apportion.report.statements import statements
+from apportion.report.table import Table
+from apportion.report.unit_costs import margins, unit_costs
+from apportion.report.usage_listing import postings, usage_cells
+from apportion.report.utilisation import capacity, reservations, seats
+
+Report = Callable[[View, str | None, str], list[Table]]
+
+
+def _journal(view: View) -> Table:
+    with view.books.reading() as reading:
+        lines = [
+            (
+                booked.entry_id,
+                booked.entry.pool_id,
+                booked.entry.kind,
+                booked.entry.memo,
+                side.account,
+                side.amount_minor,
+            )
+            for booked in reading.in_force(str(view.period))
+            for side in booked.entry.postings
+        ]
+    return postings(view.context, view.period, lines)
+
+
+def _stored(name: str) -> Report:
+    def make(view: View, _by: str | None, _category: str) -> list[Table]:
+        return [listing(view.engine.connection, view.context, view.period, name)]
+
+    return make
+
+
+def _environment(view: View, by: str | None, _category: str) -> list[Table]:
+    return [cross_table(view.engine.connection, view.context, view.period, by or view.context.owner, "environment")]
+
+
+REPORTS: Mapping[str, Report] = {
+    "statements": lambda v, by, _: [statements(v.engine.connection, v.context, v.period, by)],
+    "coverage": lambda v, by, _: [coverage(v.engine.connection, v.context, v.period, by)],
+    "coverage-by-dimension": lambda v, _by, _: [coverage_by_dimension(v.engine.connection, v.context, v.period)],
+    "unit-costs": lambda v, by, c: [unit_costs(v.engine.connection, v.context, v.period, by, category=c)],
+    "customers": lambda v, by, _: [margins(v.engine.connection, v.context, v.period, by or "customer")],
+    "seats": lambda v, _by, _: [seats(v.engine.connection, v.context, v.period, active_days=v.active_days)],
+    "gpus": lambda v, _by, _: [capacity(v.engine.connection, v.context, v.period)],
+    "reservations": lambda v, _by, _: [reservations(v.engine.connection, v.context, v.period)],
+    "category-by-owner": lambda v, by, _: [
+        cross_table(v.engine.connection, v.context, v.period, by or v.context.owner, "category")
+    ],
+    "tier-by-feature": lambda v, by, _: [
+        cross_table(v.engine.connection, v.context, v.period, by or "feature", "model_tier")
+    ],
+    "environments": _environment,
+    "usual-tables": lambda v, _by, _: usual_tables(v.engine.connection, v.context, v.period),
+    "reconciliation": lambda v, _by, _: list(reconcile(v.engine.connection, v.context, v.period).tables),
+    "postings": lambda v, _by, _: [_journal(v)],
+    "usage-cells": lambda v, _by, _: [usage_cells(v.engine.connection, v.context, v.period)],
+    "allocated-charges": lambda v, _by, _: [cells(v.engine.connection, v.context, v.period)],
+    **{name: _stored(name) for name in LISTINGS},
+}

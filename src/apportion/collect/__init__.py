@@ -1,0 +1,1 @@
+"""Collect: sources as bytes, each object with its hash. Knows nothing of money, columns or tables."""

@@ -1,0 +1,215 @@
+"""Dimensions: lenses on the same cents, each with its ordered evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag
+
+from apportion.config.written import Dated, Text, When, Written
+
+BUILT_IN = ("provider", "model", "model_family", "model_tier")
+EVIDENCE_KINDS = ("tag", "column", "virtual_tag", "lookup", "value", "default")
+# Columns of the result tables, which stand beside one column for each dimension.
+RESERVED = frozenset({"day", "period", "pool_id", "category", "layer", "role", "cost_nano", "owner"})
+
+# Canonical provider names follow OpenTelemetry GenAI (read 2026-11-23).
+_PROVIDERS = {
+    "openai": "openai",
+    "anthropic": "anthropic",
+    "bedrock": "aws.bedrock",
+    "vertex": "gcp.vertex_ai",
+    "azure": "azure.ai.openai",
+}
+_LABELS = ("label.", "labels.", "tag.", "tags.")
+
+Layer = Literal["direct", "rule"]
+
+
+class Evidence(Dated):
+    """One way to find a dimension's value; dates are those of the call or charge."""
+
+    mapping: Mapping[Text, Text] = Field(default_factory=dict, alias="map")
+    """Values that are renamed: `as received: as shown`."""
+
+
+class TagEvidence(Evidence):
+    """A tag of the call or of the charge."""
+
+    tag: Text
+    """The tag's key."""
+    also: tuple[Text, ...] = ()
+    """Further keys that mean the same, tried in order."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Every key, in the order in which they are tried."""
+        return (self.tag, *self.also)
+
+
+class ColumnEvidence(Evidence):
+    """A column of the call or of the charge."""
+
+    column: Text
+    """The column, in snake case."""
+
+
+class VirtualTag(Written):
+    """Each provider's own field for the same thing."""
+
+    openai: Text | None = None
+    """OpenAI's field, such as `project`."""
+    anthropic: Text | None = None
+    """Anthropic's field, such as `workspace`."""
+    bedrock: Text | None = None
+    """Amazon Bedrock's field, such as `inference_profile`."""
+    vertex: Text | None = None
+    """Google Vertex AI's field, such as `label.team`."""
+    azure: Text | None = None
+    """Azure OpenAI's field, such as `deployment`."""
+
+
+@dataclass(frozen=True)
+class ProviderField:
+    """Where one provider carries the value of a virtual tag.
+
+    Attributes:
+        provider: Canonical name.
+        column: A usage column, or None if it is a label.
+        tags: Tag keys that the label may come as, tried in order; empty for a column.
+    """
+
+    provider: str
+    column: str | None
+    tags: tuple[str, ...]
+
+
+class VirtualTagEvidence(Evidence):
+    """One name over each provider's own field."""
+
+    virtual_tag: VirtualTag
+    """The field of each provider."""
+
+    @property
+    def fields(self) -> tuple[ProviderField, ...]:
+        """The field of every provider that has one, by canonical provider name."""
+        found = []
+        for key, provider in _PROVIDERS.items():
+            written: str | None = getattr(self.virtual_tag, key)
+            if written is None:
+                continue
+            label = next((written.removeprefix(p) for p in _LABELS if written.startswith(p)), None)
+            tags = (written, label) if label and written.startswith("label") else (label,) if label else ()
+            found.append(ProviderField(provider, None if label else written, tags))
+        return tuple(found)
+
+
+class Lookup(Written):
+    """Which directory file translates which key."""
+
+    key: Text
+    """The column whose value is looked up, or else a dimension."""
+    in_: Text = Field(alias="in")
+    """The directory: a lookup or a roster."""
+    take: Text
+    """The column of the directory that holds the answer."""
+    on: Text | None = None
+    """The column of the directory that holds the key, if it goes by another name."""
+
+
+class LookupEvidence(Evidence):
+    """A directory, read as of the date of the call or charge."""
+
+    lookup: Lookup
+    """What is looked up where."""
+
+
+class ValueEvidence(Evidence):
+    """A written value where a condition holds."""
+
+    value: Text
+    """The value."""
+    when: When
+    """Which calls or charges."""
+
+
+class DefaultEvidence(Evidence):
+    """The value where nothing else is known; counted apart."""
+
+    default: Text
+    """The value."""
+
+
+def _kind(value: Any) -> str | None:
+    if isinstance(value, Evidence):
+        return next(f"<{kind}>" for kind in EVIDENCE_KINDS if hasattr(value, kind))
+    if isinstance(value, dict):
+        return next((f"<{kind}>" for kind in EVIDENCE_KINDS if kind in value), None)
+    return None
+
+
+# The tags stand in angle brackets, so that no step of an error's place can be taken for a key.
+AnyEvidence = Annotated[
+    Annotated[TagEvidence, Tag("<tag>")]
+    | Annotated[ColumnEvidence, Tag("<column>")]
+    | Annotated[VirtualTagEvidence, Tag("<virtual_tag>")]
+    | Annotated[LookupEvidence, Tag("<lookup>")]
+    | Annotated[ValueEvidence, Tag("<value>")]
+    | Annotated[DefaultEvidence, Tag("<default>")],
+    Discriminator(_kind),
+]
+
+
+class DimensionSetting(Written):
+    """A dimension as written in its long form."""
+
+    evidence: tuple[AnyEvidence, ...] = ()
+    """Ways to find the value, in order; the first that finds one wins."""
+    aliases: Mapping[Text, tuple[Text, ...]] = Field(default_factory=dict)
+    """Misspelt values: `right: [wrong, ...]`."""
+    default: Text | None = None
+    """The value where nothing else is known; counted apart."""
+
+
+def _long_form(value: Any) -> Any:
+    return {"evidence": value} if isinstance(value, list | tuple) else value
+
+
+WrittenDimension = Annotated[
+    DimensionSetting,
+    BeforeValidator(_long_form, json_schema_input_type=list[AnyEvidence] | DimensionSetting),
+]
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """A dimension, ready for use.
+
+    Attributes:
+        name: As in conditions, reports and columns.
+        evidence: In order; a default comes last.
+        aliases: Wrong value to right value.
+        built_in: Found by the product itself; nobody writes evidence for it.
+    """
+
+    name: str
+    evidence: tuple[AnyEvidence, ...]
+    aliases: Mapping[str, str]
+    built_in: bool = False
+
+    @classmethod
+    def of(cls, name: str, setting: DimensionSetting) -> Dimension:
+        """The dimension that a setting describes."""
+        last = () if setting.default is None else (DefaultEvidence(default=setting.default),)
+        wrong = {each: right for right, wrongs in setting.aliases.items() for each in wrongs}
+        return cls(name, (*setting.evidence, *last), MappingProxyType(wrong))
+
+
+def built_in(name: str) -> Dimension:
+    """One of the dimensions that are always there."""
+    columns = ("provider", "model")
+    evidence = (ColumnEvidence(column=name),) if name in columns else ()
+    return Dimension(name, evidence, MappingProxyType({}), built_in=True)

@@ -1,0 +1,167 @@
+"""Everything that `apportion.yaml` says, typed and normalised."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from graphlib import TopologicalSorter
+from typing import Self
+
+from pydantic import Field, PrivateAttr
+
+from apportion.config.conditions import Condition
+from apportion.config.dimensions import (
+    BUILT_IN,
+    ColumnEvidence,
+    Dimension,
+    LookupEvidence,
+    TagEvidence,
+    ValueEvidence,
+    VirtualTagEvidence,
+    WrittenDimension,
+    built_in,
+)
+from apportion.config.policies import CategoryRule, Policies, Scope, Unallocated
+from apportion.config.rules import ProportionalRule, Rule
+from apportion.config.sources import Bill, Directory, Meter, Prices, Rates, Seats, Usage
+from apportion.config.written import DimensionName, Text, Written
+
+
+class Settings(Written):
+    """The settings of an apportion project."""
+
+    company: Text
+    """The company, as reports show it."""
+    currency: Text
+    """The one ledger currency, an ISO 4217 code; others are converted."""
+    owner: Text = "team"
+    """The dimension that is charged; statements by other dimensions re-cut the same cents."""
+    policies: Policies = Policies()
+    """How the project treats variance, credits, tax, currency, seats, heads and people's names."""
+    bills: tuple[Bill, ...] = ()
+    """Money: what vendors charge."""
+    usage: tuple[Usage, ...] = ()
+    """Evidence: calls of models."""
+    meters: tuple[Meter, ...] = ()
+    """Evidence: measured quantities."""
+    directory: tuple[Directory, ...] = ()
+    """Who is who, with dates."""
+    seats: tuple[Seats, ...] = ()
+    """Seats of tools."""
+    prices: Prices = Prices()
+    """Corrections to the price list."""
+    fx: Rates | None = None
+    """Currency rates."""
+    scope: Scope = Scope()
+    """What of a bill is AI."""
+    categories: tuple[CategoryRule, ...] = ()
+    """The project's own category rules, in order, before the built-in ones."""
+    dimensions: Mapping[DimensionName, WrittenDimension] = Field(default_factory=dict)
+    """Lenses on the cost, each with its ordered evidence; those of the model are built in."""
+    allocate: tuple[Rule, ...] = ()
+    """Allocation rules, in order; the first that matches a charge owns it."""
+    unallocated: Unallocated = Unallocated()
+    """What happens to cost without an owner."""
+    roots: tuple[Text, ...] = ()
+    """Further folders that paths may point into."""
+
+    _columns: frozenset[str] = PrivateAttr(default=frozenset())
+
+    def with_columns(self, columns: Collection[str]) -> Self:
+        """The same settings, knowing which names are columns of charges or usage (D15)."""
+        copy = self.model_copy()
+        copy._columns = frozenset(columns) - set(BUILT_IN)  # noqa: SLF001 - its own copy
+        return copy
+
+    @property
+    def dimension_names(self) -> tuple[str, ...]:
+        """Every dimension: the built-in ones, then those written, in their order."""
+        return (*BUILT_IN, *(name for name in self.dimensions if name not in BUILT_IN))
+
+    def dimension(self, name: str) -> Dimension:
+        """One dimension.
+
+        Raises:
+            KeyError: There is none of that name.
+        """
+        if name in BUILT_IN:
+            return built_in(name)
+        return Dimension.of(name, self.dimensions[name])
+
+    def rule(self, name: str, version: int | None = None) -> Rule:
+        """A rule by name; of several versions the latest, unless one is named.
+
+        Raises:
+            KeyError: There is none.
+        """
+        found = [rule for rule in self.allocate if rule.name == name and version in (None, rule.version)]
+        if not found:
+            raise KeyError(name)
+        return max(found, key=lambda rule: rule.version)
+
+    def is_dimension(self, key: str) -> bool:
+        """Whether a look-up key or a field is a dimension: a column goes first (D15)."""
+        return key in self.dimension_names and key not in self._columns
+
+    def needs(self, name: str) -> tuple[str, ...]:
+        """The other dimensions whose values a dimension's evidence reads, each once, in order."""
+        return tuple(dict.fromkeys(key for key, _ in self.needs_with_places(name)))
+
+    def needs_with_places(self, name: str) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+        """Each dimension that a dimension's evidence reads, with its place in the file."""
+        for number, evidence in enumerate(self.dimension(name).evidence):
+            place = ("dimensions", name, "evidence", number)
+            if isinstance(evidence, LookupEvidence) and self.is_dimension(evidence.lookup.key):
+                yield evidence.lookup.key, (*place, "lookup", "key")
+            elif isinstance(evidence, ValueEvidence):
+                fields = sorted(n.key for n in evidence.when.names if n.kind == "field")
+                yield from ((key, (*place, "when")) for key in fields if self.is_dimension(key))
+
+    def dimension_order(self) -> list[str]:
+        """Every dimension, each after those that its evidence reads (D15).
+
+        Raises:
+            graphlib.CycleError: They need each other; `check` reports that as a problem before.
+        """
+        sorter = TopologicalSorter({name: self.needs(name) for name in self.dimension_names})
+        sorter.prepare()
+        order: list[str] = []
+        place = {name: number for number, name in enumerate(self.dimension_names)}
+        while sorter.is_active():
+            ready = sorted(sorter.get_ready(), key=place.__getitem__)
+            order += ready
+            sorter.done(*ready)
+        return order
+
+    def evidence_names(self) -> tuple[list[str], list[str]]:
+        """What the fold of the calls has to keep: tag keys and columns, each sorted and once.
+
+        The columns are those that dimensions and conditions on usage read; some may be columns of charges
+        only, and provider and model are kept in any case.
+        """
+        tags: set[str] = set()
+        columns: set[str] = set()
+        conditions: list[Condition] = [
+            rule.where for rule in self.allocate if isinstance(rule, ProportionalRule) and rule.where
+        ]
+        for name in self.dimensions:
+            for evidence in self.dimension(name).evidence:
+                if isinstance(evidence, TagEvidence):
+                    tags.update(evidence.keys)
+                elif isinstance(evidence, ColumnEvidence):
+                    columns.add(evidence.column)
+                elif isinstance(evidence, VirtualTagEvidence):
+                    for field in evidence.fields:
+                        tags.update(field.tags)
+                        columns.update({field.column} - {None})  # type: ignore[arg-type]
+                elif isinstance(evidence, LookupEvidence):
+                    columns.update({evidence.lookup.key} - set(self._only_dimensions()))
+                elif isinstance(evidence, ValueEvidence):
+                    conditions.append(evidence.when)
+        for condition in conditions:
+            tags.update(n.key for n in condition.names if n.kind == "tag")
+            columns.update(n.key for n in condition.names if n.kind == "field")
+        columns -= {*self._only_dimensions(), "category"}
+        return sorted(tags), sorted(columns)
+
+    def _only_dimensions(self) -> list[str]:
+        return [name for name in self.dimension_names if self.is_dimension(name)]

@@ -1,0 +1,34 @@
+-- Who works where, with dates.
+-- Reads: _aligned (the file's columns as text).
+-- Writes: the columns of roster_rows, and for a row that is set aside its reason and detail.
+-- Grain: one person in one team for one span of days; valid_from in, valid_to out.
+SELECT
+    source AS roster,
+    trim(person) AS person,
+    trim(team) AS team,
+    coalesce(day_of(valid_from, $date_form), DATE '0001-01-01') AS valid_from,
+    coalesce(
+        day_of(valid_to, $date_form), day_of(last_day, $date_form) + 1, DATE '9999-12-31'
+    ) AS valid_to,
+    extra AS "values",
+    source_file,
+    source_row,
+    CASE
+        WHEN filled(person) IS NULL OR filled(team) IS NULL THEN 'key-missing'
+        WHEN no_instant(valid_from, $date_form) OR no_instant(valid_to, $date_form)
+            OR no_instant(last_day, $date_form) THEN 'date-unreadable'
+        WHEN coalesce(day_of(valid_to, $date_form), day_of(last_day, $date_form) + 1)
+            <= day_of(valid_from, $date_form) THEN 'period-reversed'
+    END AS reason,
+    CASE
+        WHEN filled(person) IS NULL THEN 'person is empty'
+        WHEN filled(team) IS NULL THEN 'team is empty'
+        WHEN no_instant(valid_from, $date_form) THEN bad_day('valid_from', valid_from)
+        WHEN no_instant(valid_to, $date_form) THEN bad_day('valid_to', valid_to)
+        WHEN no_instant(last_day, $date_form) THEN bad_day('last_day', last_day)
+        ELSE no_span(valid_from, coalesce(valid_to, last_day))
+    END AS detail,
+    CAST(NULL AS VARCHAR) AS amount_text,
+    CAST(NULL AS VARCHAR) AS amount_currency,
+    left(concat_ws(' | ', person, team, valid_from, valid_to, last_day), 160) AS excerpt
+FROM _aligned

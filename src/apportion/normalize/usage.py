@@ -1,0 +1,311 @@
+"""Calls of models as one canonical query per slice of days, over files of any layout.
+
+The calls are the big table: they are read once, by whoever folds the slices. Here only file footers are read,
+row formats are converted once, and the ids of calls are looked through for repeats (law L7).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+
+from apportion.errors import Problem
+from apportion.normalize.providers import provider_sql as canonical_provider
+from apportion.normalize.usage_columns import BUCKETS, USAGE, Convention, Shape, Wanted
+from apportion.normalize.usage_files import open_file, shape_of, unreadable
+from apportion.normalize.usage_parquet import UsageFile, scan_parquet
+from apportion.normalize.usage_query import canonical, in_span
+from apportion.normalize.usage_shapes import RawFile, UsageSource
+from apportion.normalize.usage_slices import Span, plan_spans
+from apportion.period import Period
+from apportion.warehouse.quoting import literal
+
+__all__ = [
+    "BUCKETS",
+    "USAGE",
+    "Convention",
+    "PreparedUsage",
+    "RawFile",
+    "UsageSlice",
+    "UsageSource",
+    "prepare_usage",
+    "tag_columns",
+    "usage_quarantine",
+    "usage_unreadable",
+]
+
+ROWS_PER_SLICE = 4_000_000
+_NOT_DATED = Period(1970, 1)
+
+
+# The reason in the table of quarantined rows, by what the query says of a row.
+_REASONS = {
+    "row-broken": ("the row is broken%", "the line is not%"),
+    "key-missing": ("no timestamp", "no provider"),
+    "date-unreadable": ("%timestamp%",),
+    "number-unreadable": ("%is not a whole number",),
+    "negative-weight": ("%is negative",),
+    "tokens-missing": ("no token counts",),
+    "tokens-impossible": ("%above 10^15", "%more than%"),
+    "tags-unreadable": ("tags are not%",),
+}
+
+
+@dataclass(frozen=True)
+class UsageSlice:
+    """Some days of a usage source, all within one period.
+
+    Attributes:
+        source: The source's name.
+        day_from: The first day.
+        day_to: The day after the last one.
+        period: The month they lie in.
+        sql: Yields the usage columns of its rows, each row of the source in exactly one slice.
+        rows: How many rows it has; an estimate where a file is shared with another slice.
+        files: What it reads, by the name that the user wrote.
+    """
+
+    source: str
+    day_from: date
+    day_to: date
+    period: Period
+    sql: str
+    rows: int
+    files: tuple[tuple[str, Path], ...]
+
+
+@dataclass(frozen=True)
+class PreparedUsage:
+    """A usage source, ready to be folded.
+
+    Attributes:
+        slices: In the order of days.
+        tag_columns: The column of each tag key in the slices' queries.
+        problems: Files that cannot be used, repeated calls.
+        rows: Rows in all files, faulty and repeated ones among them: the control total of the fold.
+        duplicates: Rows that the slices leave out because the same call is there already.
+    """
+
+    slices: tuple[UsageSlice, ...]
+    tag_columns: Mapping[str, str]
+    problems: tuple[Problem, ...] = ()
+    rows: int = 0
+    duplicates: int = 0
+
+
+def prepare_usage(
+    con: duckdb.DuckDBPyConnection,
+    objects: Sequence[RawFile],
+    source: UsageSource,
+    *,
+    tag_keys: Sequence[str] = (),
+    columns: Sequence[str] = (),
+    thresholds: Sequence[int] = (),
+    provider_sql: Callable[[str], str] = canonical_provider,
+    staging: Path,
+    rows_per_slice: int = ROWS_PER_SLICE,
+) -> PreparedUsage:
+    """Plan the one read of a usage source.
+
+    A slice's query yields the columns of `USAGE`, the columns asked for, the tag columns, `context_bracket`
+    (how many thresholds the call's input exceeds), `fault` (NULL for a good row), `source_file`, `source_row`
+    and `excerpt`. What a caller does not select is not read.
+
+    Args:
+        con: A connection to read with; it needs no tables.
+        objects: The source's files.
+        source: Its declaration.
+        tag_keys: Keys of tags that are evidence.
+        columns: Further columns of the files that are evidence; text.
+        thresholds: Input token counts at which prices change for the whole request.
+        provider_sql: Makes a provider expression canonical.
+        staging: A folder for conversions; it must live until the slices are folded.
+        rows_per_slice: About how many rows may be folded at once.
+
+    Returns:
+        The slices, and every problem found on the way; nothing is raised for the user's data.
+    """
+    wanted = _wanted(source, tag_keys, columns, thresholds, provider_sql)
+    files: list[UsageFile] = []
+    problems: list[Problem] = []
+    for raw in sorted(objects, key=lambda one: one.name):
+        opened = open_file(con, raw, source, wanted, staging)
+        if isinstance(opened, Problem):
+            problems.append(opened)
+        else:
+            files.append(opened)
+    slices, dropped = [], 0
+    for number, span in enumerate(plan_spans(files, rows_per_slice)):
+        slice_ = _slice(con, span, source, wanted)
+        try:
+            repeats = _repeats(con, slice_, staging / f"{source.name}-repeats-{number}.parquet")
+        except duckdb.Error as error:
+            problems.append(usage_unreadable(con, slice_, error))
+            continue
+        if repeats:
+            dropped += repeats.rows
+            slice_ = replace(slice_, sql=_without(slice_.sql, repeats.path), rows=slice_.rows - repeats.rows)
+        slices.append(slice_)
+    if dropped:
+        problems.append(_repeated(source.name, dropped))
+    return PreparedUsage(tuple(slices), wanted.tag_columns, tuple(problems), sum(f.rows for f in files), dropped)
+
+
+def tag_columns(keys: Sequence[str], taken: Iterable[str] = ()) -> dict[str, str]:
+    """A column name for each tag key: `tag_` and the key in plain letters.
+
+    Args:
+        keys: Of tags, as received.
+        taken: Names that are no longer free; two keys never share one either.
+    """
+    used = {name.lower() for name in taken}
+    out: dict[str, str] = {}
+    for key in dict.fromkeys(keys):
+        plain = "tag_" + re.sub(r"[^a-z0-9]+", "_", key.lower()).strip("_")
+        name, number = plain, 2
+        while name in used:
+            name, number = f"{plain}_{number}", number + 1
+        used.add(name)
+        out[key] = name
+    return out
+
+
+def usage_quarantine(con: duckdb.DuckDBPyConnection, slice_: UsageSlice) -> int:
+    """List a slice's faulty rows in the table `quarantine`.
+
+    To be called only where the fold saw a fault, because it reads the slice again.
+
+    Args:
+        con: A connection that has the table.
+        slice_: Whose fold saw a fault.
+
+    Returns:
+        How many rows were listed.
+    """
+    reasons = " ".join(
+        f"WHEN fault LIKE {literal(pattern)} THEN {literal(slug)}"
+        for slug, patterns in _REASONS.items()
+        for pattern in patterns
+    )
+    listed = con.execute(
+        "INSERT INTO quarantine BY NAME SELECT 'usage' AS table_name, source, source_file, source_row,"
+        f" CASE {reasons} END AS reason, fault AS detail, excerpt FROM ({slice_.sql})"
+        " WHERE fault IS NOT NULL ORDER BY source_file, source_row"
+    ).fetchall()
+    return int(listed[0][0])
+
+
+def usage_unreadable(con: duckdb.DuckDBPyConnection, slice_: UsageSlice, error: duckdb.Error) -> Problem:
+    """The Problem behind an engine's error while a slice was read: which file is damaged.
+
+    Args:
+        con: A connection to read with.
+        slice_: The slice whose fold failed.
+        error: What the engine said.
+    """
+    for name, path in slice_.files:
+        try:
+            con.execute(f"SELECT sum(hash(COLUMNS(*))) FROM {scan_parquet([path])}").fetchall()
+        except duckdb.Error as own:
+            return unreadable(name, own)
+    return unreadable(slice_.files[0][0] if slice_.files else slice_.source, error)
+
+
+def _wanted(
+    source: UsageSource,
+    tag_keys: Sequence[str],
+    columns: Sequence[str],
+    thresholds: Sequence[int],
+    provider_sql: Callable[[str], str],
+) -> Wanted:
+    own = {*USAGE, "fault", "context_bracket", "source_file", "source_row", "excerpt"}
+    others = [name for name in dict.fromkeys(columns) if name not in own]
+    return Wanted(
+        source=source.name,
+        tokens=source.tokens,
+        tag_columns=tag_columns(tag_keys, [*own, *others]),
+        other_columns=others,
+        thresholds=tuple(sorted(set(thresholds))),
+        provider_sql=provider_sql,
+        date_format=source.constants.get("date_format"),
+    )
+
+
+def _slice(con: duckdb.DuckDBPyConnection, span: Span, source: UsageSource, wanted: Wanted) -> UsageSlice:
+    """The query of a span: one SELECT for the files of each kind."""
+    parts: dict[tuple[str, str], list[UsageFile]] = {}
+    for file in span.files:
+        parts.setdefault((file.kind, span.part(file)), []).append(file)
+    queries = []
+    for (_, part), files in parts.items():
+        where = None
+        if files[0].staged:
+            scan = scan_parquet(f.path for f in files)
+            shape = Shape(scan, {"called_at": "called_at"}, {"called_at": "TIMESTAMP"})
+        else:
+            shape = shape_of(con, files, source, wanted)
+        if part != "whole" and span.start and span.end:
+            where = in_span(shape, span.start, span.end, odd=part == "days and odd")
+        if files[0].staged:
+            queries.append(f"SELECT * FROM {shape.scan}{f' WHERE {where}' if where else ''}")
+        else:
+            queries.append(canonical(shape, wanted, where=where))
+    return UsageSlice(
+        source.name,
+        span.start or _NOT_DATED.start,
+        span.end or _NOT_DATED.start + timedelta(days=1),
+        Period.of(span.start) if span.start else _NOT_DATED,
+        "\nUNION ALL BY NAME\n".join(queries),
+        span.rows,
+        tuple((f.name, f.path) for f in span.files),
+    )
+
+
+@dataclass(frozen=True)
+class _Repeats:
+    """Rows that repeat an earlier call of the same slice, listed in a file."""
+
+    path: Path
+    rows: int
+
+
+def _repeats(con: duckdb.DuckDBPyConnection, slice_: UsageSlice, path: Path) -> _Repeats | None:
+    """The rows whose call is there already, found by the hash of the id so that only one column is read."""
+    query = (
+        f"SELECT id FROM (SELECT hash(call_id) AS id FROM ({slice_.sql}) WHERE call_id IS NOT NULL)"
+        " GROUP BY id HAVING count(*) > 1"
+    )
+    found = con.execute(query).fetchall()
+    if not found:
+        return None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    con.execute(
+        f"COPY (SELECT source_file, source_row FROM ({slice_.sql})"
+        f" WHERE hash(call_id) IN ({query}) AND fault IS NULL QUALIFY row_number()"
+        " OVER (PARTITION BY provider, call_id ORDER BY source_file, source_row) > 1)"
+        f" TO {literal(str(path))} (FORMAT parquet)"
+    )
+    rows = int(con.execute(f"SELECT count(*) FROM {scan_parquet([path])}").fetchall()[0][0])
+    return _Repeats(path, rows) if rows else None
+
+
+def _without(sql: str, repeats: Path) -> str:
+    return (
+        f"SELECT calls.* FROM ({sql}) AS calls ANTI JOIN {scan_parquet([repeats])} AS repeats"
+        " ON calls.source_file = repeats.source_file AND calls.source_row = repeats.source_row"
+    )
+
+
+def _repeated(source: str, rows: int) -> Problem:
+    noun = "row repeats a call" if rows == 1 else "rows repeat calls"
+    return Problem(
+        "duplicate-calls",
+        f"{rows:,} {noun} of usage source `{source}` that another row has already; each call counts once",
+        cure="remove the repeated rows, or leave them: importing twice changes nothing",
+        severity="warning",
+    )

@@ -1,0 +1,178 @@
+"""Which of a file's columns are which of ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Protocol
+
+import duckdb
+
+from apportion.errors import Problem
+from apportion.focus import TABLES, fold
+from apportion.normalize.usage_columns import COUNTS, INPUTS, Convention, Facts, Shape, Wanted
+from apportion.warehouse.quoting import literal
+from apportion.warehouse.quoting import name as name_of
+
+# Columns that a conversion adds to a row format while it reads.
+RECORD, BROKEN = "apportion record", "apportion broken"
+HELPERS = (RECORD, BROKEN)
+_SHOWN = 12
+
+
+class RawFile(Protocol):
+    """A file as it was collected."""
+
+    @property
+    def name(self) -> str:
+        """As the user wrote it."""
+
+    @property
+    def local_path(self) -> Path:
+        """Where it lies on this machine."""
+
+    @property
+    def format(self) -> str:
+        """`parquet`, `csv`, `csv.gz`, `jsonl` or `jsonl.gz`."""
+
+
+@dataclass(frozen=True)
+class UsageSource:
+    """A usage source as the project declares it.
+
+    Attributes:
+        name: Of the source.
+        tokens: The token convention; None is told from the columns.
+        columns: The file's column by our name, where the user says it.
+        constants: The value of columns that the file does not have, and `date_format`.
+    """
+
+    name: str
+    tokens: Convention | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    constants: Mapping[str, str] = field(default_factory=dict)
+
+
+class UnusableError(Exception):
+    """A file cannot be used; the problem says why, and gets its place where the file's name is known."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+def find_shape(
+    con: duckdb.DuckDBPyConnection,
+    scan: str,
+    source: UsageSource,
+    want: Wanted,
+    *,
+    name_sql: str,
+    row_sql: str,
+    facts: Mapping[str, Facts] | None = None,
+    broken_sql: str | None = None,
+) -> Shape:
+    """Find our columns among those that a scan has.
+
+    Raises:
+        UnusableError: A column that the source names is not there, or one that every call needs.
+    """
+    described = con.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()
+    types = {str(row[0]): str(row[1]) for row in described}
+    columns, kinds = _ours(con, scan, types, source)
+    _demand(columns, [name for name in types if name not in HELPERS])
+    by_fold = {fold(name): name for name in reversed(types)}
+    own: dict[str, str] = {}
+    for key in want.tag_columns:
+        for spelled in (f"tags.{key}", key):
+            if (column := by_fold.get(fold(spelled))) and fold(column) != "tags":
+                own[key] = f"CAST({name_of(column)} AS VARCHAR)"
+                break
+    others = {
+        name: f"CAST({name_of(by_fold[fold(name)])} AS VARCHAR)" for name in want.other_columns if fold(name) in by_fold
+    }
+    fields: tuple[str, ...] = ()
+    if kinds.get("tags", "").startswith("STRUCT"):
+        inner = con.execute(f"DESCRIBE SELECT unnest({columns['tags']}) FROM {scan}").fetchall()
+        fields = tuple(str(row[0]) for row in inner)
+    fixed = {
+        name: Facts(nulls=False, low=int(value), high=int(value))
+        for name, value in source.constants.items()
+        if name in COUNTS
+    }
+    return Shape(scan, columns, kinds, {**(facts or {}), **fixed}, own, fields, others, name_sql, row_sql, broken_sql)
+
+
+def _ours(
+    con: duckdb.DuckDBPyConnection, scan: str, types: Mapping[str, str], source: UsageSource
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The expression and the type of each input column: set by the source, named by it, or found by name."""
+    columns: dict[str, str] = {}
+    kinds: dict[str, str] = {}
+    for name, theirs in source.columns.items():
+        columns[name], kinds[name] = _named(con, scan, types, theirs)
+    taken = set(columns.values())
+    for name, spelled in TABLES["usage"].find([name for name in types if name not in HELPERS]).items():
+        # A column that the user gave another meaning keeps that one alone.
+        if name not in columns and name_of(spelled) not in taken:
+            columns[name], kinds[name] = name_of(spelled), types[spelled]
+    for name, value in source.constants.items():
+        if name in INPUTS:
+            columns[name], kinds[name] = _constant(name, value)
+    return columns, kinds
+
+
+def _constant(name: str, value: str) -> tuple[str, str]:
+    if name in COUNTS:
+        if not re.fullmatch(r"\d{1,15}", str(value)):
+            raise UnusableError(
+                Problem(
+                    "number-unreadable",
+                    f"`set: {{{name}: {value}}}` is not a count",
+                    cure="write a whole number of 0 or more",
+                )
+            )
+        return f"{value}::BIGINT", "BIGINT"
+    return literal(str(value)), "VARCHAR"
+
+
+def _named(con: duckdb.DuckDBPyConnection, scan: str, types: Mapping[str, str], theirs: str) -> tuple[str, str]:
+    """A column by the name that the user gave, or a field of a record by a dotted name."""
+    spelled = {name.lower(): name for name in reversed(list(types))}
+    if own := (theirs if theirs in types else spelled.get(theirs.lower())):
+        return name_of(own), types[own]
+    head, *rest = theirs.split(".")
+    if rest and head.lower() in spelled and types[spelled[head.lower()]].startswith("STRUCT"):
+        path = ".".join(name_of(part) for part in (spelled[head.lower()], *rest))
+        try:
+            kind = con.execute(f"DESCRIBE SELECT {path} AS x FROM {scan}").fetchall()[0][1]
+        except duckdb.Error:
+            kind = None
+        if kind:
+            return path, str(kind)
+    near = get_close_matches(theirs, types, 1)
+    hint = f"write `{near[0]}`, if that is meant" if near else "name one of: " + ", ".join(list(types)[:12])
+    problem = Problem("column-missing", f"`columns:` names `{theirs}`, which the file does not have", cure=hint)
+    raise UnusableError(problem)
+
+
+def _demand(columns: Mapping[str, str], header: Sequence[str]) -> None:
+    """Refuse a file that lacks what every call must have."""
+    shown = ", ".join(header[:_SHOWN]) + (", …" if len(header) > _SHOWN else "")
+    for name in ("called_at", "provider"):
+        if name not in columns:
+            cure = f"name it with `columns: {{{name}: <column of the file>}}`"
+            if name == "provider":
+                cure += " or give it with `set: {provider: <name>}`"
+            raise UnusableError(Problem("column-missing", f"no column gives {name!r}; the file has {shown}", cure=cure))
+    if not any(name in columns for name in COUNTS if name != "reasoning_tokens"):
+        raise UnusableError(
+            Problem(
+                "column-missing",
+                f"no column gives a number of tokens or requests; the file has {shown}",
+                cure="name one with `columns: {output_tokens: <column of the file>}`",
+            )
+        )

@@ -1,0 +1,1 @@
+"""The suite; CONTRIBUTING.md says what lives where."""

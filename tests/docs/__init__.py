@@ -1,0 +1,1 @@
+"""The documentation says what the product does, no more and no less."""

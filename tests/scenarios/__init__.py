@@ -1,0 +1,1 @@
+"""The worked acceptance scenarios: one project folder per variant, run through the real command line."""

@@ -1,0 +1,1 @@
+"""The report stage over tables that are built by hand."""
