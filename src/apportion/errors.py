@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 EXIT_FAILED = 1
+EXIT_USAGE = 2
 EXIT_PROBLEMS = 3
 EXIT_GATE = 4
 EXIT_BUG = 70
@@ -129,6 +130,12 @@ class ApportionError(Exception):
         return "\n".join(lines)
 
 
+class WrongUsage(ApportionError):  # noqa: N818 - what was asked for does not exist, and nothing failed
+    """A command asked for something that is not there: a dimension, an owner, a reference, a form of output."""
+
+    exit_code = EXIT_USAGE
+
+
 class ProblemsFound(ApportionError):  # noqa: N818 - it is found, not raised by a fault
     """The project or its data has problems; all of them travel together."""
 
@@ -137,11 +144,16 @@ class ProblemsFound(ApportionError):  # noqa: N818 - it is found, not raised by 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = in_order(problems)
         errors = sum(p.severity == "error" for p in self.problems)
-        super().__init__("problems-found", f"{errors} errors in the project or its data")
+        noun = "error" if errors == 1 else "errors"
+        super().__init__(
+            "problems-found",
+            f"{errors} {noun} in the project or its data; nothing was written, what was published before is current.",
+            cure="Correct them from top to bottom; `apportion check` shows them again.",
+        )
 
     def text(self) -> str:
-        """Every problem, in the order of the user's files."""
-        return "\n\n".join(problem.text() for problem in self.problems)
+        """Every problem, in the order of the user's files, and what follows from them."""
+        return "\n\n".join([*(problem.text() for problem in self.problems), super().text()])
 
 
 class GateRefused(ApportionError):  # noqa: N818 - a gate that refuses is no fault
@@ -152,8 +164,10 @@ class GateRefused(ApportionError):  # noqa: N818 - a gate that refuses is no fau
 
 _FULL = frozenset([errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 _REFUSED = frozenset(
-    [errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG]
-    + [errno.ENOENT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ELOOP, errno.EINVAL]
+    {
+        *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
+        *(errno.ENAMETOOLONG, errno.ELOOP, errno.EIO, errno.EMFILE, errno.ENFILE),
+    }
 )
 
 

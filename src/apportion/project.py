@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 
+from apportion.attribute.cells import empty_cells, evidence_columns
+from apportion.attribute.dimensions import Resolver
 from apportion.books.store import Books
 from apportion.config.load import Loaded, load
 from apportion.config.settings import Settings
@@ -17,12 +20,16 @@ from apportion.errors import ApportionError, ProblemsFound
 from apportion.period import Period
 from apportion.report.context import Context
 from apportion.warehouse.duckdb_engine import DuckDBEngine
+from apportion.warehouse.tables import Part
 
 STATE = ".apportion"
+_BOOKS = "books.db"
 REPORT_TABLES = (
     "pools", "claims", "invoices", "allocated_charges", "allocation_steps", "charges", "usage_cells", "meter_rows",
     "seat_rows", "quarantine", "dimension_ways", "codes",
 )  # fmt: skip
+
+_OF_ONE_PERIOD = frozenset({"dimension_ways", "quarantine", "codes", "meter_rows", "seat_rows"})
 
 
 @dataclass(frozen=True)
@@ -75,7 +82,7 @@ class Project:
         Raises:
             ApportionError: There are none yet.
         """
-        return Books.open(self.state / "books.db", project=self.folder, create=create)
+        return Books.open(self.state / _BOOKS, project=self.folder, create=create)
 
     def context(self, run: str = "") -> Context:
         """What reports have to know besides the tables."""
@@ -92,6 +99,13 @@ class Project:
             run=run,
         )
 
+    def has(self, period: Period) -> bool:
+        """Whether anything is published for a period."""
+        if not (self.state / _BOOKS).exists():
+            return False
+        with self.books() as books, books.reading() as reading:
+            return str(period) in reading.periods()
+
     @contextmanager
     def view(self, period: Period | None) -> Iterator[View]:
         """Open the published tables of a period and of the one before it.
@@ -100,7 +114,7 @@ class Project:
             period: Which; None is the latest.
 
         Raises:
-            ApportionError: Nothing was published for it.
+            ApportionError: Nothing was published for it, or what was is damaged.
         """
         with self.books() as books, books.reading() as reading, DuckDBEngine() as engine:
             known = reading.periods()
@@ -112,15 +126,86 @@ class Project:
                     cure="apportion run",
                 )
             this = Period.parse(chosen)
-            for table in REPORT_TABLES:
-                paths = [*reading.parts(str(this.previous), table), *reading.parts(chosen, table)]
-                if table in {"dimension_ways", "quarantine", "codes", "meter_rows", "seat_rows"}:
-                    paths = reading.parts(chosen, table)
-                if paths:
-                    engine.use_view(table, paths)
             run = reading.current_run(chosen)
             context = self.context(run.run_id if run else "")
-            yield View(self.folder, this, engine, books, context, self.settings.policies.active_days)
+            try:
+                self._show(engine, this, reading.parts)
+                yield View(self.folder, this, engine, books, context, self.settings.policies.active_days)
+            except duckdb.Error as error:
+                shown = [
+                    path
+                    for table in REPORT_TABLES
+                    for of in (this.previous, this)
+                    for path in reading.parts(str(of), table)
+                ]
+                if damaged := [path for path in shown if not _readable(path)]:
+                    raise _damaged(damaged, self.folder) from error
+                raise
+
+    @contextmanager
+    def preview(self, period: Period, run: str, folder: Path, parts: Sequence[Part]) -> Iterator[View]:
+        """Open the tables of a run that is not published.
+
+        Args:
+            period: Which; what the run does not have of the one before it is taken from what is published.
+            run: Its name.
+            folder: What the paths of its parts are relative to.
+            parts: Everything that it wrote.
+        """
+
+        def paths(of: str, table: str) -> Sequence[Path]:
+            return [folder / part.path for part in parts if (part.period, part.table) == (of, table)]
+
+        # A preview leaves nothing behind, not even empty books.
+        kept = self.state / _BOOKS
+        place = kept if kept.exists() else folder / _BOOKS
+        opened = Books.open(place, project=self.folder, create=not kept.exists())
+        with opened as books, books.reading() as reading, DuckDBEngine() as engine:
+            own = {part.period for part in parts if part.table == "pools"}
+            self._show(engine, period, lambda of, table: (paths if of in own else reading.parts)(of, table))
+            yield View(self.folder, period, engine, books, self.context(run), self.settings.policies.active_days)
+
+    def _show(self, engine: DuckDBEngine, period: Period, paths: Callable[[str, str], Sequence[Path]]) -> None:
+        """Make the tables of a period readable, and those that its changes are counted against."""
+        empty = _empty(self.settings)
+        for table in REPORT_TABLES:
+            found = list(paths(str(period), table))
+            if table not in _OF_ONE_PERIOD:
+                found = [*paths(str(period.previous), table), *found]
+            if found or table in empty:
+                engine.use_view(table, found, empty.get(table))
+
+
+def _readable(path: Path) -> bool:
+    """Whether a file of the warehouse is there and whole."""
+    try:
+        with DuckDBEngine() as engine:
+            engine.run("SELECT SUM(HASH(COLUMNS(*))) FROM read_parquet([$1])", [str(path)])
+    except duckdb.Error:
+        return False
+    return True
+
+
+def _damaged(paths: Sequence[Path], folder: Path) -> ApportionError:
+    names = ", ".join(
+        path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path) for path in paths
+    )
+    return ApportionError(
+        "published-damaged",
+        f"Published files are missing or damaged: {names}. Everything in them can be worked out again.",
+        cure="apportion run",
+    )
+
+
+def _empty(settings: Settings) -> dict[str, dict[str, str]]:
+    """The columns of the tables that a run writes only where there is something to write."""
+    resolver = Resolver(settings)
+    cells = dict.fromkeys(("period", "pool_id", "owner", "category", "layer", "role"), "VARCHAR")
+    cells |= {"day": "DATE", "cost_nano": "BIGINT"}
+    for dim in resolver.dimensions:
+        cells |= {dim: "VARCHAR", f"{dim}_via": "TINYINT"}
+    tags, columns = settings.evidence_names()
+    return {"allocated_charges": cells, "usage_cells": empty_cells(resolver, evidence_columns(tags, columns))}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ from tests.scenarios.project import Project, added
 
 
 def by_role(project: Project, *roles: str) -> dict[object, object]:
-    return {claim["owner"]: claim["amount"] for claim in project.claims() if claim["role"] in roles}
+    """Amounts by owner; the row of the capacity names nobody, and nobody's share of the use is 0.00."""
+    amounts = {claim["owner"]: claim["amount"] for claim in project.claims() if claim["role"] in roles}
+    return {owner: amount for owner, amount in amounts.items() if (owner, amount) != ("unallocated", "0.00")}
 
 
 def test_separate(scenario: Opened) -> None:

@@ -12,8 +12,8 @@ PARTS = ("credits", "tax", "total")
 
 def parts(project: Project, owner: str) -> tuple[Cell, ...]:
     row = project.statement().row(owner)
-    usage = sum((added([row[name]]) for name in ("direct", "rule", "shared") if row[name]), Decimal(0))
-    return (f"{usage:.2f}", *(row[name] for name in PARTS))
+    usage = sum((added([row[name]]) for name in ("direct", "rule", "shared") if row.get(name)), Decimal(0))
+    return (f"{usage:.2f}", *(row.get(name, "0.00") for name in PARTS))
 
 
 def test_the_credit_goes_pro_rata_and_the_tax_by_the_net(scenario: Opened) -> None:

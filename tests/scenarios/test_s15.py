@@ -39,8 +39,9 @@ def test_used_and_unused_over_the_year_are_what_was_paid(scenario: Opened) -> No
 
 def test_the_month_after_the_last_has_nothing_left(scenario: Opened) -> None:
     project = scenario("s15/amortize")
-    project.run("2027-11")
-    assert project.owed("2027-11") == {}
+    said = project.run("2027-11", code=3)
+    assert "error[empty-period]" in said.err
+    assert "2026-11" in said.err
 
 
 @pytest.mark.parametrize("name", ["s15/amortize", "s15/focus_rows"])

@@ -182,7 +182,8 @@ class BilledPools:
         """Usage of a provider and account that no bill of the period names, at list cost (D4)."""
         rows = self._engine.records(
             """SELECT u.provider, u.account_key, u.model_key, u.training,
-              CAST(SUM(u.picos) AS DECIMAL(38, 0)) AS picos, CAST(SUM(u.unpriced_calls) AS BIGINT) AS unpriced_calls,
+              CAST(COALESCE(SUM(u.picos), 0) AS DECIMAL(38, 0)) AS picos,
+              CAST(SUM(u.unpriced_calls) AS BIGINT) AS unpriced_calls,
               CAST(SUM(u.unpriced_tokens) AS BIGINT) AS unpriced_tokens
             FROM usage_days AS u CROSS JOIN ledger AS l
             WHERE u.day >= l.period_start AND u.day < l.period_end

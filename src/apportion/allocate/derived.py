@@ -116,7 +116,7 @@ def _net_claims(engine: Engine, pools: Sequence[Pool], currency: str) -> Recipie
             engine.fetch(
                 f"""SELECT c.owner, CAST(SUM(c.amount_minor) AS BIGINT) FROM claims AS c
                 JOIN done_pools AS p ON p.pool_id = c.pool_id
-                WHERE {where} AND p.kind <> 'tax' AND NOT p.moved GROUP BY c.owner"""
+                WHERE {where} AND p.kind <> 'tax' GROUP BY c.owner"""
             )
         )
         unit = nano_per_minor(currency)

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from apportion.allocate.ledger import conversion
-from apportion.errors import Problem
+from apportion.errors import Place, Problem
 from apportion.money import half_up, minor_digits, show
 from apportion.period import Period
 from apportion.warehouse.engine import Engine
@@ -44,7 +44,8 @@ def convert_invoices(engine: Engine, currency: str, policy: str) -> list[Problem
     rows = []
     for row in engine.records(
         """SELECT c.invoice_key, c.period, MIN(c.billing_currency) AS currency, SUM(c.billed_cost) AS billed,
-          MIN(p.invoice_date) AS invoice_date
+          MIN(p.invoice_date) AS invoice_date, COUNT(*) AS charges,
+          MIN(c.source_file || chr(1) || LPAD(CAST(c.source_row AS VARCHAR), 19, '0')) AS first_row
         FROM charges_all AS c LEFT JOIN invoices_printed AS p ON p.invoice_key = c.invoice_key
         GROUP BY ALL ORDER BY ALL"""
     ):
@@ -132,10 +133,13 @@ def _printed(engine: Engine) -> None:
 def _missing(row: Mapping[str, Any], currency: str, policy: str) -> Problem:
     billed = half_up(row["billed"].scaleb(minor_digits(row["currency"])))
     amount = f"{show(billed, row['currency'])} {row['currency']}"
+    file, _, number = row["first_row"].rpartition("\x01")
+    rows = "1 row" if row["charges"] == 1 else f"{row['charges']:,} rows"
     return Problem(
         "missing-rate",
-        f"Invoice {row['invoice_key']} is in {row['currency']}, and there is no {policy.replace('_', ' ')} rate to"
-        f" {currency} for {row['period']}: it is not converted and not allocated.",
+        f"Invoice {row['invoice_key']} ({rows}) is in {row['currency']}, and there is no"
+        f" {policy.replace('_', ' ')} rate to {currency} for {row['period']}: it is not converted and not allocated.",
+        Place(file, row=int(number)),
         amount=amount,
         cure=f"Add the {row['currency']} rate for {row['period']} to the file under `fx:`.",
         held=True,

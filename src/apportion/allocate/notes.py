@@ -42,7 +42,8 @@ def remarks(
                 f"Rule {pool.rule} found no weights in {period} for {_what(pool)};"
                 f" its fallback was used: {pool.fallback}."
             )
-            found.append(Problem("fallback-used", text, amount=amount, severity="warning"))
+            cure = f"Nothing, if that is meant; else load what rule {pool.rule} weighs by for {period}."
+            found.append(Problem("fallback-used", text, amount=amount, cure=cure, severity="warning"))
         elif lost.get(pool.pool_id) and pool.rule != "no-rule" and not pool.moved:
             amount = f"{show(lost[pool.pool_id], settings.currency)} {settings.currency}"
             found.append(

@@ -11,6 +11,7 @@ from apportion.allocate.weights import Shape, seat_claims
 from apportion.config.rules import HeadcountRule, Rule, SeatsRule
 from apportion.config.settings import Settings
 from apportion.errors import Problem
+from apportion.money import show
 from apportion.warehouse.engine import Engine
 from apportion.warehouse.quoting import literal
 
@@ -66,14 +67,15 @@ def seat_weights(engine: Engine, settings: Settings, shape: Shape, ruled: Ruled,
     for pool in pools:
         rule = by_key[pool.rule_key]
         if pool.pool_id in blind and isinstance(rule, SeatsRule) and rule.weight == "active_users":
-            problems.append(_no_activity(pool))
+            problems.append(_no_activity(pool, settings.currency))
     return seat_claims(engine, shape, pools, by_key)
 
 
-def _no_activity(pool: Pool) -> Problem:
+def _no_activity(pool: Pool, currency: str) -> Problem:
     return Problem(
         "no-activity-data",
         f"Rule {pool.rule} splits by active users, but no seat has a last_active_at, so nobody counts as active.",
+        amount=f"{show(pool.amount_minor, currency)} {currency}",
         cure="Give the seats file a last_active_at column, or weigh by seat_price.",
         severity="warning",
     )

@@ -38,7 +38,7 @@ class Pool:
         source: Where a moving pool takes its money from: the owner that another pool placed it with.
         basis: What its weights are, in words.
         windows: From how many spans of days its weights come, one for each charge period among its charges.
-        metered: Calls of its own provider, account and model were found.
+        usage: Whether calls of its provider, account and model were found: none, priced, or unpriced (D8).
     """
 
     pool_id: str
@@ -70,7 +70,7 @@ class Pool:
     source: str = ""
     weight_total: int | None = None
     windows: int = 1
-    metered: bool = False
+    usage: str = "none"
     fallback: str | None = None
     note: str | None = None
 

@@ -107,7 +107,7 @@ class Settlement:
         self._engine.sql_step("sql/apportion.sql", beside=__package__, into="parts_rounded")
 
     def _cells(self, pools: Sequence[Pool]) -> None:
-        self._engine.run(f"CREATE OR REPLACE VIEW weighted_groups AS {self._weighted_groups()}")
+        self._weighted_groups()
         columns = {"dimensions": self._shape.columns, "values": list(self._shape.dimensions)}
         self._engine.sql_step(
             "sql/allocated.sql", beside=__package__, columns=columns, into="allocated_cells", view=True
@@ -121,26 +121,51 @@ class Settlement:
         if not pools:
             raise InvariantError("L1", "pools of a wave", "at least one", 0)
 
-    def _weighted_groups(self) -> str:
+    def _weighted_groups(self) -> None:
+        """Leave `weighted_groups`: every weight with the money of its window, and the values that the charges name."""
+        own = []
+        for dim in self._shape.dimensions:
+            value = f"g.{quoted(dim)}"
+            if dim in self._shape.follows_owner:
+                value = f"CASE WHEN p.method IN ('direct', 'none') THEN {value} END"
+            own.append(f"{value} AS {quoted(dim)}, g.{quoted(dim + '_via')}")
+        self._engine.run(
+            f"""CREATE OR REPLACE TABLE window_groups AS
+            SELECT m.match_no, g.pool_id, g.window_no, t.total, g.nano, g.category, {", ".join(own)}
+            FROM pool_groups AS g
+            JOIN window_totals AS t ON t.pool_id = g.pool_id AND t.window_no = g.window_no
+            JOIN wave_pools AS p ON p.pool_id = g.pool_id
+            LEFT JOIN (SELECT DISTINCT match_no, pool_id, window_no FROM usage_matches) AS m
+              ON m.pool_id = g.pool_id AND m.window_no = g.window_no
+            WHERE t.total > 0"""
+        )
+        counts = ", ".join(f"COUNT({quoted(dim)})" for dim in self._shape.dimensions)
+        named = dict(
+            zip(self._shape.dimensions, self._engine.fetch(f"SELECT {counts} FROM window_groups")[0], strict=True)
+        )
         parts = []
         for dim in self._shape.dimensions:
-            own, via, theirs = f"g.{quoted(dim)}", quoted(f"{dim}_via"), f"w.{quoted(dim)}"
-            wins = f"{own} IS NOT NULL"
-            if dim in self._shape.follows_owner:
-                wins += " AND p.method IN ('direct', 'none')"
+            own_value, via, theirs = f"g.{quoted(dim)}", quoted(f"{dim}_via"), f"w.{quoted(dim)}"
             # What a shared claim brings with it is shared too, however plainly the owner's own data says it (D7).
             shared = (
                 f"CASE WHEN w.layer = 'shared' AND w.{via} <> 0 THEN CAST({SHARED_VIA} AS TINYINT) ELSE w.{via} END"
             )
-            parts.append(f"CASE WHEN {wins} THEN {own} ELSE {theirs} END AS {quoted(dim)}")
-            parts.append(f"CASE WHEN {wins} THEN g.{via} ELSE {shared} END AS {via}")
-        return f"""SELECT w.pool_id, w.day, w.owner, w.layer, w.role, w.weight, t.total, g.nano, g.category,
-              {", ".join(parts)}
-            FROM wave_weights AS w
-            JOIN pool_groups AS g ON g.pool_id = w.pool_id AND g.window_no = w.window_no
-            JOIN window_totals AS t ON t.pool_id = w.pool_id AND t.window_no = w.window_no
-            JOIN wave_pools AS p ON p.pool_id = w.pool_id
-            WHERE t.total > 0"""
+            if named[dim]:
+                wins = f"{own_value} IS NOT NULL"
+                parts.append(f"CASE WHEN {wins} THEN {own_value} ELSE {theirs} END AS {quoted(dim)}")
+                parts.append(f"CASE WHEN {wins} THEN g.{via} ELSE {shared} END AS {via}")
+            else:
+                parts += [f"{theirs} AS {quoted(dim)}", f"{shared} AS {via}"]
+        columns = (
+            f"g.pool_id, w.day, w.owner, w.layer, w.role, w.weight, g.total, g.nano, g.category, {', '.join(parts)}"
+        )
+        self._engine.run(
+            f"""CREATE OR REPLACE VIEW weighted_groups AS
+            SELECT {columns} FROM weighed_calls AS w JOIN window_groups AS g ON g.match_no = w.match_no
+            UNION ALL
+            SELECT {columns} FROM weighed_others AS w
+            JOIN window_groups AS g ON g.pool_id = w.pool_id AND g.window_no = w.window_no"""
+        )
 
     def _check(self, pools: Sequence[Pool]) -> None:
         """Claims and cells of the wave add up to its pools (L1, L5)."""

@@ -19,6 +19,7 @@ from apportion.allocate.weights import (
     add_shared,
     attributed_cost,
     create_shared,
+    floor_of,
     idle_recipients,
     meter_cells_of,
     usage_view,
@@ -63,7 +64,7 @@ class Scales:
         self._resolve = resolve
 
     def weigh(self, pools: Sequence[Pool], given: Recipients, problems: list[Problem]) -> list[Pool]:
-        """Leave `wave_weights`, `owner_weights` and `window_totals` in the engine.
+        """Leave `weighed_calls`, `weighed_others`, `owner_weights` and `window_totals` in the engine.
 
         Args:
             pools: The wave.
@@ -124,7 +125,7 @@ class Scales:
               CAST(-1 AS TINYINT) AS {quoted(f"own_{self._shape.owner}_via")}
             FROM recipients AS r
             JOIN pool_windows AS w ON w.pool_id = r.pool_id AND r.window_no IN ({EVERY_WINDOW}, w.window_no)
-            WHERE r.weight > 0"""
+            WHERE r.weight >= 0"""
         )
         keep = ["pool_id", "window_no", "day", "owner", "layer", "role", "weight"]
         add_shared(self._engine, self._shape, self._resolve("recipient_rows", keep, [], [self._shape.owner]))
@@ -187,29 +188,36 @@ class Scales:
             group = [p for p in chosen if (len(meters_of(by_key[p.rule_key])) > 1) is several]
             if group:
                 meter_cells_of(self._engine, self._shape, group, by_key)
-                self._negative(wave, group, by_key, problems)
+                self._floored(wave, group, by_key, claims, problems)
                 for pool_id in idle_recipients(self._engine, group, by_key, claims):
                     wave[pool_id] = wave[pool_id].noted(
                         "some owner used more than it reserved; its own idle counts as 0"
                     )
         self._recipients(claims)
 
-    def _negative(
-        self, wave: dict[str, Pool], group: Sequence[Pool], rules: Mapping[str, Rule], problems: list[Problem]
+    def _floored(
+        self,
+        wave: dict[str, Pool],
+        group: Sequence[Pool],
+        rules: Mapping[str, Rule],
+        claims: Recipients,
+        problems: list[Problem],
     ) -> None:
         """Owners that weigh nothing are named; a negative weight without a floor makes its pool unweighable."""
-        for pool_id, owner, used in self._engine.fetch(
-            "SELECT pool_id, owner, CAST(SUM(used) AS BIGINT) FROM metered_owners"
-            " GROUP BY ALL HAVING SUM(used) <= 0 ORDER BY ALL"
+        by_id = {pool.pool_id: pool for pool in group}
+        for pool_id, window, owner, used in self._engine.fetch(
+            "SELECT pool_id, window_no, owner, used FROM metered_owners ORDER BY ALL"
         ):
-            pool = next(p for p in group if p.pool_id == pool_id)
-            rule = rules[pool.rule_key]
-            if used < 0 and isinstance(rule, ProportionalRule) and rule.floor is None:
-                problems.append(_negative_weight(pool, owner, used, self._settings.currency))
+            pool, floor = by_id[pool_id], floor_of(rules[by_id[pool_id].rule_key])
+            measured = f"{Decimal(used).scaleb(-6).normalize():f}"
+            if floor is not None:
+                layer = UNALLOCATED if owner == UNALLOCATED else "shared"
+                claims.add(pool_id, window, owner, layer, USE, max(used, floor, 0))
+            elif used < 0:
+                problems.append(_negative_weight(pool, owner, measured, self._settings.currency))
                 self._engine.run(f"DELETE FROM shared_weights WHERE pool_id = {literal(pool_id)}")
-                continue
-            measured = Decimal(used).scaleb(-6).normalize()
-            wave[pool_id] = wave[pool_id].noted(f"{owner} weighs 0 (measured {measured:f})")
+            if used <= 0 and max(floor or 0, 0) == 0:
+                wave[pool_id] = wave[pool_id].noted(f"{owner} weighs 0 (measured {measured})")
 
     def _written(self, wave: Mapping[str, Pool]) -> None:
         claims = Recipients()
@@ -259,16 +267,15 @@ class Scales:
         self._recipients(claims)
 
     def _sum(self, *, by_usage: bool) -> None:
-        columns = names(["pool_id", "window_no", "day", "owner", "layer", "role", *self._shape.columns, "weight"])
-        usage = f"SELECT {columns} FROM usage_weights WHERE weight > 0 UNION ALL" if by_usage else ""
+        counted = "weight > 0" if by_usage else "FALSE"
+        self._engine.run(f"CREATE OR REPLACE VIEW weighed_calls AS SELECT * FROM usage_weights WHERE {counted}")
         # A pool whose charges name their owner is posted in the layer of that evidence, whatever weighs its cells.
-        self._engine.run(f"CREATE OR REPLACE VIEW raw_weights AS {usage} SELECT {columns} FROM shared_weights")
         self._engine.run(
-            f"""CREATE OR REPLACE VIEW wave_weights AS
+            f"""CREATE OR REPLACE VIEW weighed_others AS
             SELECT w.pool_id, w.window_no, w.day, w.owner,
               CASE WHEN p.pool_owner <> '' THEN p.pool_layer ELSE w.layer END AS layer, w.role,
               {names(self._shape.columns, of="w")}, w.weight
-            FROM raw_weights AS w JOIN wave_pools AS p ON p.pool_id = w.pool_id"""
+            FROM shared_weights AS w JOIN wave_pools AS p ON p.pool_id = w.pool_id"""
         )
         self._engine.sql_step("sql/owner_weights.sql", beside=__package__, into="owner_weights")
         if self._engine.exists("exact_weights"):
@@ -353,8 +360,10 @@ class Scales:
             text, unpriced = basis.get(key, ("none", 0))
             said = pool.basis or _basis(pool, self._rules.get(pool.rule_key), text)
             total, windows = totals.get(key, (None, 1))
-            metered = text != "none" and pool.usage_basis == "list cost"
-            changed = replace(pool, basis=said, weight_total=total, windows=windows, metered=metered)
+            found = (
+                "none" if text == "none" or pool.usage_basis != "list cost" else "unpriced" if unpriced else "priced"
+            )
+            changed = replace(pool, basis=said, weight_total=total, windows=windows, usage=found)
             if unpriced and text == "tokens" and pool.usage_basis == "list cost":
                 changed = changed.noted(f"{unpriced:,} calls have no price, so the whole pool is weighed by tokens")
             wave[key] = changed
@@ -382,11 +391,10 @@ def _basis(pool: Pool, rule: Rule | None, usage: str) -> str:
     return next((text for kind, text in _BASES if isinstance(rule, kind)), "none")
 
 
-def _negative_weight(pool: Pool, owner: str, used: int, currency: str) -> Problem:
-    measured = Decimal(used).scaleb(-6).normalize()
+def _negative_weight(pool: Pool, owner: str, measured: str, currency: str) -> Problem:
     return Problem(
         "negative-weight",
-        f"The meter of rule {pool.rule} weighs {owner} with {measured:f}; a weight cannot be negative.",
+        f"The meter of rule {pool.rule} weighs {owner} with {measured}; a weight cannot be negative.",
         amount=f"{show(pool.amount_minor, currency)} {currency}",
         cure=f"Correct the meter, or write `floor: 0` in rule {pool.rule} if a negative weight means none.",
         held=True,

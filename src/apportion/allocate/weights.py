@@ -1,7 +1,7 @@
 """Where the weights of claims come from: the only thing in which the methods differ.
 
-Every method ends in the relation `wave_weights`: one row per pool, window, day, owner and cell, with an
-integer weight. Calls stay in the warehouse and are read through a view; all other weights are small tables.
+Every method ends in one of two relations, one row per pool, window, day, owner and cell, with an integer weight:
+`weighed_calls` is a view over the calls, which stay in the warehouse; `weighed_others` is small.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from dataclasses import dataclass
 
 from apportion.allocate.pools import IDLE, OWN_IDLE, UNALLOCATED, USE, Pool, Recipients
 from apportion.config.rules import ProportionalRule, Rule, SeatsRule
+from apportion.money import split
 from apportion.warehouse.engine import Engine
 from apportion.warehouse.quoting import literal, names
 from apportion.warehouse.quoting import name as quoted
 
 PPB = 1_000_000_000
+_MICRO = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -62,31 +64,41 @@ def usage_view(engine: Engine, shape: Shape, conditions: Mapping[str, str]) -> N
     """The view `usage_weights`: folded calls of every pool that calls weigh.
 
     Args:
-        engine: Holds usage_cells, pool_matches and pool_basis.
+        engine: Holds usage_cells, pool_matches, pool_basis and wave_pools.
         shape: Of a cell.
         conditions: By rule, which calls count at all (`where:`), as SQL over a cell named `c`.
     """
     owner = f"c.{quoted(shape.owner)}"
     only = " ".join(f"WHEN {literal(rule)} THEN {sql}" for rule, sql in conditions.items())
     where = f"AND CASE m.rule {only} ELSE TRUE END" if only else ""
+    # All that is asked of a pool stands in one small table, so that calls are joined once, by one number from then on.
+    engine.run(
+        """CREATE OR REPLACE TABLE usage_matches AS
+        SELECT CAST(DENSE_RANK() OVER (ORDER BY m.pool_id, m.window_no) AS INTEGER) AS match_no, m.*, p.pool_layer,
+          b.basis, b.scale
+        FROM pool_matches AS m
+        JOIN pool_basis AS b ON b.pool_id = m.pool_id
+        JOIN wave_pools AS p ON p.pool_id = m.pool_id
+        WHERE b.basis <> 'none'"""
+    )
     engine.run(
         f"""CREATE OR REPLACE VIEW usage_weights AS
-        SELECT m.pool_id, m.window_no, c.day, {owner} AS owner,
-          CASE WHEN m.direct THEN {shape.layer_sql("c")} ELSE {shape.shared_sql("c")} END AS layer,
+        SELECT m.match_no, m.pool_id, m.window_no, c.day, {owner} AS owner,
+          CASE WHEN m.pool_owner <> '' THEN m.pool_layer
+            WHEN m.direct THEN {shape.layer_sql("c")} ELSE {shape.shared_sql("c")} END AS layer,
           '{USE}' AS role, {names(shape.columns, of="c")},
-          CASE b.basis
+          CASE m.basis
             WHEN 'list cost' THEN
-              CASE b.scale WHEN 1 THEN CAST(c.list_cost_picos AS BIGINT)
-                ELSE half_up_div(c.list_cost_picos, b.scale) END
+              CASE m.scale WHEN 1 THEN CAST(c.list_cost_picos AS BIGINT)
+                ELSE half_up_div(c.list_cost_picos, m.scale) END
             WHEN 'tokens' THEN c.tokens
             ELSE c.calls
           END AS weight
         FROM usage_cells AS c
-        JOIN pool_matches AS m
+        JOIN usage_matches AS m
           ON m.provider = c.provider AND m.account_key = c.billing_account_id AND m.model_key = c.model_key
           AND m.training = c.training AND c.day >= m.window_from AND c.day < m.window_to
-        JOIN pool_basis AS b ON b.pool_id = m.pool_id
-        WHERE b.basis <> 'none' AND (m.pool_owner = '' OR {owner} = m.pool_owner) {where}"""
+        WHERE (m.pool_owner = '' OR {owner} = m.pool_owner) {where}"""
     )
 
 
@@ -158,19 +170,17 @@ def _larger_share(engine: Engine, shape: Shape) -> None:
 
 def _add_measured(engine: Engine, shape: Shape, rules: Mapping[str, Rule], chosen: Sequence[str]) -> None:
     owner = quoted(shape.owner)
-    floors = [p for p in chosen if getattr(rules[p], "floor", None) is not None]
-    floored = ", ".join(literal(p) for p in floors) or "''"
     reserved = [p for p in chosen if _idle_policy(rules[p]) == "by_reservation"]
     listed = ", ".join(literal(p) for p in reserved) or "''"
-    # Revenue may be negative in a refund month; its rule says that such a weight counts as zero.
+    # Where a rule sets a floor, it is an owner's sum that counts: those pools are weighed by owner alone.
+    floored = ", ".join(literal(p) for p in chosen if floor_of(rules[p]) is not None) or "''"
     add_shared(
         engine,
         shape,
         f"""SELECT pool_id, window_no, MIN(day) AS day, {owner} AS owner, {shape.shared_sql("m")} AS layer,
-          '{USE}' AS role, {names(shape.columns, of="m")},
-          CASE WHEN pool_id IN ({floored}) THEN GREATEST(CAST(SUM(quantity_micro) AS BIGINT), 0)
-            ELSE CAST(SUM(quantity_micro) AS BIGINT) END AS weight
-        FROM measured AS m GROUP BY pool_id, window_no, {names(shape.columns, of="m")}""",
+          '{USE}' AS role, {names(shape.columns, of="m")}, CAST(SUM(quantity_micro) AS BIGINT) AS weight
+        FROM measured AS m WHERE pool_id NOT IN ({floored})
+        GROUP BY pool_id, window_no, {names(shape.columns, of="m")}""",
     )
     engine.run(
         f"""CREATE OR REPLACE TABLE metered_owners AS
@@ -266,6 +276,7 @@ def seat_claims(engine: Engine, shape: Shape, pools: Sequence[Pool], rules: Mapp
             GROUP BY pool_id, window_no, {names(shape.columns, of="s")}""",
         )
         if rule.idle.policy == "spread":
+            _spread_seats(engine, pool, mine, idle, claims)
             continue
         keeper = f"COALESCE({literal(rule.idle.to)}, s.{quoted(shape.owner)})"
         for window, owner, weight in engine.fetch(
@@ -291,3 +302,27 @@ def attributed_cost(engine: Engine) -> list[tuple[str, int]]:
             GROUP BY owner HAVING SUM(amount_minor) > 0 ORDER BY owner"""
         )
     ]
+
+
+def floor_of(rule: Rule) -> int | None:
+    """The least that an owner's sum weighs under a rule, in millionths of the meter's unit."""
+    if not isinstance(rule, ProportionalRule) or rule.floor is None:
+        return None
+    return int(rule.floor * _MICRO)
+
+
+def _spread_seats(engine: Engine, pool: Pool, days: str, idle: str, claims: Recipients) -> None:
+    """Idle seats over everyone by their used seats: the same shares, but shared cost and shown as idle (D7)."""
+    for window, weight in engine.fetch(
+        f"SELECT window_no, CAST(SUM(price_micro) AS BIGINT) FROM {days} AS s WHERE {idle} GROUP BY ALL ORDER BY ALL"
+    ):
+        used = engine.fetch(
+            f"""SELECT owner, CAST(SUM(weight) AS BIGINT) FROM shared_weights
+            WHERE pool_id = {literal(pool.pool_id)} AND window_no = {window} GROUP BY owner ORDER BY owner"""
+        )
+        if not sum(row[1] for row in used):
+            continue
+        parts = split(weight, [row[1] for row in used], [row[0] for row in used])
+        for (owner, _), part in zip(used, parts, strict=True):
+            layer = UNALLOCATED if owner == UNALLOCATED else "shared"
+            claims.add(pool.pool_id, window, owner, layer, IDLE, part)

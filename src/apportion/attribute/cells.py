@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlglot import exp
 
 from apportion.attribute.categories import usage_category_sql
 from apportion.attribute.dimensions import Resolver
-from apportion.attribute.models import write_model_values
+from apportion.attribute.models import add_model_values
 from apportion.warehouse.duckdb_engine import DuckDBEngine
+from apportion.warehouse.quoting import literal
 from apportion.warehouse.quoting import name as quoted
 
 BUCKETS = (
@@ -21,6 +22,10 @@ BUCKETS = (
     "tool_prompt_tokens",
     "output_tokens",
 )
+_GRAIN = (
+    "source", "day", "provider", "billing_account_id", "model", "operation", "service_tier", "processing", "region",
+    "speed", "context_bracket", "fault",
+)  # fmt: skip
 _KEPT = (
     "source", "period", "billing_account_id", "model_key", "training", "operation", "service_tier", "processing",
     "region", "speed", "context_bracket", "calls", "tokens", *BUCKETS, "reasoning_tokens", "list_cost_picos",
@@ -34,36 +39,52 @@ def evidence_columns(tag_keys: Sequence[str], columns: Sequence[str]) -> list[st
 
 
 def fold(
-    engine: DuckDBEngine, query: str, tag_columns: Mapping[str, str], columns: Sequence[str]
+    engine: DuckDBEngine,
+    source: str,
+    query: str,
+    tag_columns: Mapping[str, str],
+    columns: Sequence[str],
+    missing: Collection[str] = (),
 ) -> list[tuple[str, int]]:
-    """Fold one slice of calls into the table `folded`.
+    """Fold one slice of calls into `folded`, a view over the table `folded_calls`.
 
     Args:
         engine: Where.
+        source: The name of the usage source.
         query: Yields the canonical usage columns of the slice.
         tag_columns: The query's column of each tag key.
         columns: The query's further evidence columns.
+        missing: Columns of the query that are NULL in every row.
 
     Returns:
         Faults with the number of rows they keep out; the rows themselves are left to the caller.
     """
-    parts = [f"{quoted(column)} AS {quoted(f'tag_{key}')}" for key, column in tag_columns.items()]
-    parts += [f"CAST({quoted(column)} AS VARCHAR) AS {quoted(f'raw_{column}')}" for column in columns]
-    extra = ", " + ", ".join(parts) if parts else ""
+    taken = {**{name: quoted(name) for name in _GRAIN}, "billing_account_id": "COALESCE(billing_account_id, '')"}
+    taken |= {f"tag_{key}": quoted(column) for key, column in tag_columns.items()}
+    taken |= {f"raw_{column}": f"CAST({quoted(column)} AS VARCHAR)" for column in columns}
+    origin = {name: name for name in _GRAIN}
+    origin |= {f"tag_{key}": column for key, column in tag_columns.items()}
+    origin |= {f"raw_{column}": column for column in columns}
+    keys = [name for name in taken if origin[name] not in missing and name != "source"]
+    parts = ", ".join(f"{taken[name]} AS {quoted(name)}" for name in keys)
     engine.run(
         f"""CREATE OR REPLACE VIEW usage_slice AS
-        SELECT source, day, provider, billing_account_id, model, operation, service_tier, processing, region, speed,
-          context_bracket, fault, calls, {", ".join(BUCKETS)}, reasoning_tokens{extra}
-        FROM ({query})"""
+        SELECT {parts}, calls, {", ".join(BUCKETS)}, reasoning_tokens FROM ({query})"""
     )
-    evidence = evidence_columns(list(tag_columns), columns)
-    engine.sql_step("fold.sql", beside=__package__, columns={"evidence": evidence}, into="folded")
+    engine.sql_step("fold.sql", beside=__package__, columns={"keys": keys}, into="folded_calls")
+    # What is the same in every row is neither grouped by nor stored.
+    same = dict.fromkeys(taken, "NULL::VARCHAR") | {"billing_account_id": "''", "source": literal(source)}
+    shown = ", ".join(quoted(name) if name in keys else f"{same[name]} AS {quoted(name)}" for name in taken)
+    sums = ", ".join(("source_rows", "calls", *BUCKETS, "reasoning_tokens"))
+    engine.run(f"CREATE OR REPLACE VIEW folded AS SELECT {shown}, {sums} FROM folded_calls")
+    if "fault" not in keys:
+        return []
     faults = engine.fetch(
-        "SELECT fault, CAST(SUM(source_rows) AS BIGINT) FROM folded"
+        "SELECT fault, CAST(SUM(source_rows) AS BIGINT) FROM folded_calls"
         " WHERE fault IS NOT NULL GROUP BY fault ORDER BY fault"
     )
     if faults:
-        engine.run("DELETE FROM folded WHERE fault IS NOT NULL")
+        engine.run("DELETE FROM folded_calls WHERE fault IS NOT NULL")
     return [(str(fault), int(rows)) for fault, rows in faults]
 
 
@@ -76,7 +97,7 @@ def cells_query(engine: DuckDBEngine, resolver: Resolver, evidence: Sequence[str
         evidence: The evidence columns of the cells.
         priced: A query of cells with their list cost.
     """
-    write_model_values(engine.connection, "folded")
+    add_model_values(engine.connection, "folded")
     category = usage_category_sql(exp.column("operation", table="c")).sql(dialect="duckdb")
     tokens = " + ".join(f"c.{bucket}" for bucket in BUCKETS)
     engine.run(

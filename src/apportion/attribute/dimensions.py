@@ -31,6 +31,10 @@ from apportion.warehouse.quoting import name as quoted
 UNALLOCATED = "unallocated"
 UNCLASSIFIED = "unclassified"
 
+# Each evidence has three via numbers: found as received, through a map or a mapped key, through a default key.
+_PER_EVIDENCE = 3
+_AS_FOUND, _BY_RULE, _BY_DEFAULT = range(_PER_EVIDENCE)
+
 
 @dataclass(frozen=True)
 class Way:
@@ -67,9 +71,11 @@ def ways(settings: Settings) -> tuple[Way, ...]:
     for dim in _written(settings):
         for number, evidence in enumerate(dim.evidence):
             text, layer = _describe(evidence)
-            found.append(Way(dim.name, 2 * number + 1, layer, text))
-            mapped = layer if layer == "default" else "rule"
-            found.append(Way(dim.name, 2 * number + 2, mapped, f"{text}, mapped"))
+            plain = _PER_EVIDENCE * number + 1
+            weaker = layer if layer == "default" else "rule"
+            found.append(Way(dim.name, plain + _AS_FOUND, layer, text))
+            found.append(Way(dim.name, plain + _BY_RULE, weaker, f"{text}, mapped or by a mapped key"))
+            found.append(Way(dim.name, plain + _BY_DEFAULT, "default", f"{text}, by a default"))
     return tuple(found)
 
 
@@ -78,11 +84,12 @@ def map_rows(settings: Settings) -> list[tuple[str, int, str, str]]:
     rows: dict[tuple[str, int, str], str] = {}
     for dim in _written(settings):
         for number, evidence in enumerate(dim.evidence):
-            via = 2 * number + 1
-            for raw, value in evidence.mapping.items():
-                rows[dim.name, via, raw] = dim.aliases.get(value, value)
-            for wrong, right in dim.aliases.items():
-                rows.setdefault((dim.name, via, wrong), right)
+            for step in (_AS_FOUND, _BY_RULE, _BY_DEFAULT):
+                via = _PER_EVIDENCE * number + 1 + step
+                for raw, value in evidence.mapping.items():
+                    rows[dim.name, via, raw] = dim.aliases.get(value, value)
+                for wrong, right in dim.aliases.items():
+                    rows.setdefault((dim.name, via, wrong), right)
     return [(*key, value) for key, value in rows.items()]
 
 
@@ -103,6 +110,7 @@ class Resolver:
         self._settings = settings
         self._dimensions = {dim.name: dim for dim in _written(settings)}
         self._mapped = {row[0] for row in map_rows(settings)}
+        self._ways = ways(settings)
 
     @property
     def dimensions(self) -> tuple[str, ...]:
@@ -176,14 +184,15 @@ class Resolver:
     ) -> str:
         known = {*columns.resolved}
         joins: list[str] = []
-        hits: list[tuple[str, str, int]] = []
+        hits: list[tuple[str, str, str]] = []
         for number, item in enumerate(dim.evidence):
             raw = self._raw(item, number, dim.name, known, evidence, joins)
             if raw is None:
                 continue
             dated = [f"p.day >= DATE {literal(str(item.from_))}"] if item.from_ else []
             dated += [f"p.day < DATE {literal(str(item.to))}"] if item.to else []
-            hits.append((raw, " AND ".join([f"NULLIF({raw}, '') IS NOT NULL", *dated]), 2 * number + 1))
+            via = f"{_PER_EVIDENCE * number + 1}{self._inherited(item)}"
+            hits.append((raw, " AND ".join([self._hit(item, raw, known - {dim.name}, evidence), *dated]), via))
         value = "CASE " + " ".join(f"WHEN {hit} THEN {raw}" for raw, hit, _ in hits) + " END"
         via = "CASE " + " ".join(f"WHEN {hit} THEN {number}" for _, hit, number in hits) + " ELSE 0 END"
         if not hits:
@@ -201,14 +210,39 @@ class Resolver:
         if dim.name not in self._mapped:
             return found
         kept = ", ".join(f"f.{quoted(c)}" for c in columns.all())
+        via = f"f.{quoted(dim.name + '_via')}"
         own_wins = f" AND f.{quoted('own_' + dim.name)} IS NULL" if has_preset else ""
         return (
             f"SELECT {kept}, COALESCE(m.value, f.{quoted(dim.name)}) AS {quoted(dim.name)},"
-            f" CAST(f.{quoted(dim.name + '_via')} + CASE WHEN m.value IS NULL THEN 0 ELSE 1 END AS TINYINT)"
+            f" CAST({via} + CASE WHEN m.value IS NOT NULL AND {via} % {_PER_EVIDENCE} = {_AS_FOUND + 1}"
+            f" THEN {_BY_RULE} ELSE 0 END AS TINYINT)"
             f" AS {quoted(dim.name + '_via')} FROM ({found}) AS f LEFT JOIN dimension_maps AS m"
             f" ON m.dimension = {literal(dim.name)} AND m.via = f.{quoted(dim.name + '_via')}"
             f" AND m.raw = f.{quoted(dim.name)}{own_wins}"
         )
+
+    def _hit(self, item: AnyEvidence, raw: str, known: set[str], evidence: set[str]) -> str:
+        """When an evidence has a value: a written one where its condition holds, others where they are not empty."""
+        if isinstance(item, ValueEvidence):
+            return f"({condition_sql(item.when, self._settings, known, evidence)})"
+        return f"{raw} IS NOT NULL AND {raw} <> ''"
+
+    def _inherited(self, item: AnyEvidence) -> str:
+        """What a look-up by a dimension adds to its via: it is no better evidence than that dimension's own."""
+        if not isinstance(item, LookupEvidence) or not self._settings.is_dimension(item.lookup.key):
+            return ""
+        key = item.lookup.key
+        layers: dict[str, list[str]] = {}
+        for way in self._ways:
+            if way.dimension == key:
+                layers.setdefault(way.layer, []).append(str(way.via))
+        steps = (("rule", _BY_RULE), ("default", _BY_DEFAULT))
+        cases = " ".join(
+            f"WHEN p.{quoted(key + '_via')} IN ({', '.join(layers[layer])}) THEN {step}"
+            for layer, step in steps
+            if layer in layers
+        )
+        return f" + CASE {cases} ELSE 0 END" if cases else ""
 
     def _raw(
         self, item: AnyEvidence, number: int, dim: str, known: set[str], evidence: set[str], joins: list[str]
@@ -221,8 +255,7 @@ class Resolver:
         if isinstance(item, DefaultEvidence):
             return literal(item.default)
         if isinstance(item, ValueEvidence):
-            condition = condition_sql(item.when, self._settings, known - {dim}, evidence)
-            return f"CASE WHEN {condition} THEN {literal(item.value)} END"
+            return literal(item.value)
         if isinstance(item, VirtualTagEvidence):
             return _virtual(item, evidence)
         return self._lookup(item, number, dim, known, evidence, joins)

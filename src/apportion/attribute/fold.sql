@@ -1,14 +1,12 @@
 -- Calls folded into cells: the only step that reads every call.
 -- Reads:  usage_slice (canonical usage columns, evidence, fault)
--- Writes: folded
+-- Writes: folded_calls
+-- Keys:   those of the columns of the grain that any row has
 -- Grain:  day × provider × account × model × tier × processing × region × speed × context bracket × evidence
 -- Units:  calls, tokens
 -- Law:    L3: a row with a fault stays apart, with its reason, and is counted
 SELECT
-  source, day, provider,
-  COALESCE(billing_account_id, '') AS billing_account_id,
-  model, operation, service_tier, processing, region, speed, context_bracket, fault,
-  columns_of('evidence'),
+  columns_of('keys'),
   CAST(COUNT(*) AS BIGINT) AS source_rows,
   CAST(SUM(calls) AS BIGINT) AS calls,
   CAST(SUM(uncached_input_tokens) AS BIGINT) AS uncached_input_tokens,
@@ -20,7 +18,4 @@ SELECT
   CAST(SUM(output_tokens) AS BIGINT) AS output_tokens,
   CAST(SUM(reasoning_tokens) AS BIGINT) AS reasoning_tokens
 FROM usage_slice
-GROUP BY
-  source, day, provider, COALESCE(billing_account_id, ''),
-  model, operation, service_tier, processing, region, speed, context_bracket, fault,
-  columns_of('evidence')
+GROUP BY columns_of('keys')

@@ -20,6 +20,8 @@ from sqlglot import exp
 
 from apportion.attribute.catalogue import check_pattern, read
 from apportion.period import OPEN_END, OPEN_START
+from apportion.warehouse.quoting import literal
+from apportion.warehouse.quoting import name as quoted
 
 TIERS = ("frontier", "standard", "small")
 UNCLASSIFIED = "unclassified"
@@ -135,13 +137,45 @@ def write_model_values(con: duckdb.DuckDBPyConnection, source: str, column: str 
         source: A table or view.
         column: Its column with models; NULLs are left out.
     """
-    model = exp.column(column, quoted=True)
-    models = (
-        exp.select(exp.alias_(model, "model"), exp.alias_(canonical_model_sql(model), "canonical_model"))
-        .from_(exp.Table(this=exp.to_identifier(source, quoted=True)))
-        .where(exp.Not(this=exp.Is(this=model.copy(), expression=exp.null())))
-        .distinct()
+    con.execute("CREATE OR REPLACE TEMP TABLE model_spans (valid_from DATE, valid_to DATE)")
+    con.execute(_spans_sql())
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE model_values AS {_distinct(source, column)} SELECT * FROM ({_values_sql()})"
     )
+
+
+def add_model_values(con: duckdb.DuckDBPyConnection, source: str, column: str = "model") -> None:
+    """Add to `model_values` the models of a source that it does not have yet; make it if it is not there.
+
+    Args:
+        con: Where the source is.
+        source: A table or view.
+        column: Its column with models; NULLs are left out.
+    """
+    try:
+        known = con.execute("SELECT DISTINCT model FROM model_values").fetchall()
+    except duckdb.CatalogException:
+        write_model_values(con, source, column)
+        return
+    found = con.execute(f"{_distinct(source, column)} SELECT model FROM models").fetchall()
+    fresh = sorted({str(row[0]) for row in found} - {str(row[0]) for row in known})
+    if fresh:
+        rows = ", ".join(f"({literal(model)})" for model in fresh)
+        con.execute(
+            f"INSERT INTO model_values WITH models AS (SELECT * FROM (VALUES {rows}) AS v(model))"
+            f" SELECT * FROM ({_values_sql()})"
+        )
+
+
+def _distinct(source: str, column: str) -> str:
+    model = quoted(column)
+    return f"WITH models AS (SELECT DISTINCT {model} AS model FROM {quoted(source)} WHERE {model} IS NOT NULL)"
+
+
+@cache
+def _values_sql() -> str:
+    """The query of `model_values` over `models` and `model_spans`; long, and the same for every source."""
+    canonical = canonical_model_sql(exp.column("model"))
     values = model_values_sql(exp.column("canonical_model"), exp.column("valid_from"))
     spans = exp.select(
         "model",
@@ -151,10 +185,15 @@ def write_model_values(con: duckdb.DuckDBPyConnection, source: str, column: str 
         exp.alias_(values.developer, "developer"),
         "valid_from",
         "valid_to",
-    ).from_("models CROSS JOIN model_spans")
-    con.execute("CREATE OR REPLACE TEMP TABLE model_spans (valid_from DATE, valid_to DATE)")
-    con.executemany("INSERT INTO model_spans VALUES (?, ?)", _spans())
-    con.execute(f"CREATE OR REPLACE TEMP TABLE model_values AS {spans.with_('models', as_=models).sql('duckdb')}")
+    ).from_("named CROSS JOIN model_spans")
+    named = exp.select("model", exp.alias_(canonical, "canonical_model")).from_("models")
+    return spans.with_("named", as_=named).sql("duckdb")
+
+
+@cache
+def _spans_sql() -> str:
+    rows = ", ".join(f"(DATE {literal(str(start))}, DATE {literal(str(end))})" for start, end in _spans())
+    return f"INSERT INTO model_spans VALUES {rows}"
 
 
 def _spans() -> list[tuple[date, date]]:

@@ -20,7 +20,7 @@ from apportion.attribute.catalogue import EVIDENCE, BillRule, bill_rules, eviden
 from apportion.attribute.categories import built_in_rules, category_rule_sql, category_sql
 from apportion.config.conditions import Name, Resolve
 from apportion.config.policies import CategoryRule, Scope
-from apportion.errors import Problem
+from apportion.errors import Place, Problem
 from apportion.money import show, to_minor
 
 _OFFSETS = ("credit", "tax", "adjustment")
@@ -183,14 +183,15 @@ def _write_marks(con: duckdb.DuckDBPyConnection, marks: exp.Select, categories: 
 
 def _gpus_left_out(con: duckdb.DuckDBPyConnection, scope: Scope) -> list[Problem]:
     rows = con.execute(
-        """SELECT m.billing_currency, m.label, m.sku_id, r.value, m.user_scope, count(*), SUM(m.billed_cost)
+        """SELECT m.billing_currency, m.label, m.sku_id, r.value, m.user_scope, count(*), SUM(m.billed_cost),
+            arg_min(m.charge_id, (length(m.charge_id), m.charge_id))
         FROM charge_marks AS m JOIN charge_scopes AS s ON s.charge_id = m.charge_id
         LEFT JOIN catalogue_rules AS r ON r.file = 'gpus' AND r.name = m.gpu_rule
         WHERE s.scope = 'out_of_scope' AND (m.gpu_rule IS NOT NULL OR m.is_gpu_by_name) AND m.billed_cost <> 0
         GROUP BY ALL ORDER BY ALL"""
     ).fetchall()
     found = []
-    for currency, label, sku_id, kind, user_scope, count, amount in rows:
+    for currency, label, sku_id, kind, user_scope, count, amount, first in rows:
         looks = f"a machine of the kind {kind}" if kind else "a machine with a GPU, by the name of its resource"
         why, cure = _why_left_out(scope, label, sku_id, user_scope)
         found.append(
@@ -199,6 +200,7 @@ def _gpus_left_out(con: duckdb.DuckDBPyConnection, scope: Scope) -> list[Problem
                 message=(
                     f"{label or 'An unnamed SKU'}: {_charges(count)} out of scope although it looks like {looks}; {why}"
                 ),
+                place=_place(first),
                 amount=_money(amount, currency),
                 cure=cure,
                 severity="error" if kind else "warning",
@@ -220,7 +222,8 @@ def _why_left_out(scope: Scope, label: str | None, sku_id: str | None, user_scop
 def _unsettled(con: duckdb.DuckDBPyConnection) -> list[Problem]:
     rows = con.execute(
         """SELECT m.billing_currency, m.invoice_key, m.charge_category_text, any_value(m.invoice_id),
-            count(*), SUM(m.billed_cost), any_value(s.ai_charges), any_value(s.other_charges)
+            count(*), SUM(m.billed_cost), any_value(s.ai_charges), any_value(s.other_charges),
+            arg_min(m.charge_id, (length(m.charge_id), m.charge_id))
         FROM charge_marks AS m JOIN charge_scopes AS s ON s.charge_id = m.charge_id
         WHERE s.unsettled AND m.billed_cost <> 0
         GROUP BY m.billing_currency, m.invoice_key, m.charge_category_text ORDER BY ALL"""
@@ -232,17 +235,19 @@ def _unsettled(con: duckdb.DuckDBPyConnection) -> list[Problem]:
                 f"Invoice {invoice_id or invoice_key}: {_charges(count)} of the category {category} out of "
                 f"scope, naming no service, while {others} of the {ai + others} other charges are not AI"
             ),
+            place=_place(first),
             amount=_money(amount, currency),
             cure="Say which part is AI: split the row, or add a condition to `scope: include:` that names it",
             severity="warning",
         )
-        for currency, invoice_key, category, invoice_id, count, amount, ai, others in rows
+        for currency, invoice_key, category, invoice_id, count, amount, ai, others, first in rows
     ]
 
 
 def _unclassified(con: duckdb.DuckDBPyConnection) -> list[Problem]:
     rows = con.execute(
-        """SELECT m.billing_currency, m.service_name, count(*), SUM(m.billed_cost), min(m.label)
+        """SELECT m.billing_currency, m.service_name, count(*), SUM(m.billed_cost), min(m.label),
+            arg_min(m.charge_id, (length(m.charge_id), m.charge_id))
         FROM charge_marks AS m JOIN charge_scopes AS s ON s.charge_id = m.charge_id
         WHERE s.category = 'unclassified'
         GROUP BY m.billing_currency, m.service_name ORDER BY ALL"""
@@ -251,12 +256,19 @@ def _unclassified(con: duckdb.DuckDBPyConnection) -> list[Problem]:
         Problem(
             slug="charge-unclassified",
             message=f"{service or 'An unnamed service'}: {_charges(count)} without a category, as {label}",
+            place=_place(first),
             amount=_money(amount, currency),
             cure="Add a rule under `categories:`, as `{category: overhead, when: \"service_name = '...'\"}`",
             severity="warning",
         )
-        for currency, service, count, amount, label in rows
+        for currency, service, count, amount, label, first in rows
     ]
+
+
+def _place(charge_id: str) -> Place | None:
+    """Where a charge stands: its id is its file and its row."""
+    file, _, row = charge_id.rpartition(":")
+    return Place(file, row=int(row)) if file and row.isdecimal() else None
 
 
 def _charges(count: int) -> str:

@@ -5,20 +5,24 @@ Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 problems in the project or data, 
 
 from __future__ import annotations
 
+import difflib
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from apportion import __version__
 from apportion.cli.output import Format, write
 from apportion.cli.progress import Bars, stderr
-from apportion.errors import EXIT_BUG, EXIT_GATE, EXIT_PROBLEMS, ApportionError, InvariantError, Problem
+from apportion.errors import EXIT_BUG, EXIT_GATE, EXIT_PROBLEMS, ApportionError, Problem, writing
 from apportion.period import Period
+
+if TYPE_CHECKING:
+    from apportion.cli.summary import Month
 
 app = typer.Typer(
     name="apportion",
@@ -28,6 +32,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
 
 
 class ExportName(StrEnum):
@@ -72,14 +79,36 @@ def _period(text: str) -> Period:
         raise typer.BadParameter(f"{error}") from error
 
 
+def _one_of(kind: type[_Choice]) -> Callable[[str], _Choice]:
+    """Take one of some words, and name them all, with the nearest, where it is none of them."""
+
+    def parse(text: str) -> _Choice:
+        try:
+            return kind(text)
+        except ValueError:
+            words = [str(member) for member in kind]
+            near = difflib.get_close_matches(text, words, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise typer.BadParameter(f"{text!r} is none of {', '.join(words)}{hint}") from None
+
+    return parse
+
+
 ProjectOption = Annotated[
     Path, typer.Option("--project", "-p", help="The folder with apportion.yaml.", show_default="this folder")
+]
+RunPeriodOption = Annotated[
+    Period | None,
+    typer.Option("--period", parser=_period, metavar="YYYY-MM", help="Only this period; all of them if not given."),
 ]
 PeriodOption = Annotated[
     Period | None,
     typer.Option("--period", parser=_period, metavar="YYYY-MM", help="The accounting period; the latest if not given."),
 ]
-FormatOption = Annotated[Format, typer.Option("--format", help="How to write it.")]
+FormatOption = Annotated[
+    Format,
+    typer.Option("--format", parser=_one_of(Format), metavar="table|csv|json|xlsx", help="How to write it."),
+]
 OutputOption = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead of stdout.")]
 HERE = Path()
 
@@ -99,17 +128,19 @@ def demo(
 ) -> None:
     """Run a small worked company through every stage and show its month."""
     from apportion.cli.demo import example
+    from apportion.cli.summary import headline, try_next
+    from apportion.project import Project
 
     folder = into / "acme"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(example("acme"), folder, ignore=shutil.ignore_patterns(".apportion", "__pycache__"))
-    _run(folder, None)
+    found = _run(folder, None)
+    typer.echo(headline(Project.open(folder).settings.company, found) + "\n")
     _show(folder, None, ["statements", "coverage"])
+    typer.echo()
     _verify(folder, None, Format.TABLE, None)
-    typer.echo(
-        f"\nTry:  apportion explain -p {folder} search\n      apportion statement -p {folder} --by product",
-        err=True,
-    )
+    typer.echo(err=True)
+    try_next(folder, "explain search", "explain gpu-pool", "statement --by product", "coverage")
 
 
 @app.command()
@@ -126,7 +157,7 @@ def check(project: ProjectOption = HERE) -> None:
     _tell(outcome.problems)
     errors = sum(problem.severity == "error" for problem in outcome.problems)
     warnings = len(outcome.problems) - errors
-    typer.echo(f"{errors} errors, {warnings} warnings", err=True)
+    typer.echo(f"{_counted(errors, 'error')}, {_counted(warnings, 'warning')}", err=True)
     if errors:
         raise typer.Exit(EXIT_PROBLEMS)
 
@@ -134,29 +165,68 @@ def check(project: ProjectOption = HERE) -> None:
 @app.command()
 def run(
     project: ProjectOption = HERE,
-    period: PeriodOption = None,
-    preview: Annotated[bool, typer.Option("--preview", help="Work everything out and publish nothing.")] = False,  # noqa: FBT002
+    period: RunPeriodOption = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Work everything out, print the statements, publish nothing.")
+    ] = False,  # noqa: FBT002
     memory: Annotated[str, typer.Option("--memory", help="How much memory the engine may use.")] = "1GB",
 ) -> None:
     """Run every stage and publish the result in one step."""
-    _run(project, period, preview=preview, memory=memory)
+    if preview:
+        _preview(project, period, memory)
+    else:
+        from apportion.cli.summary import try_next
+
+        _run(project, period, memory=memory)
+        typer.echo(err=True)
+        try_next(project, "statement", "coverage", "reconcile", "verify")
 
 
-def _run(project: Path, period: Period | None, *, preview: bool = False, memory: str = "1GB") -> None:
+def _run(project: Path, period: Period | None, *, memory: str = "1GB") -> list[Month]:
+    """Run and publish; the problems, what was posted and the months' totals go to stderr."""
+    from apportion.cli.summary import months
     from apportion.pipeline import run as run_all
     from apportion.project import Project
 
-    console = stderr()
-    outcome = run_all(
-        Project.open(project), only=period, progress=Bars(console), publish=not preview, memory_limit=memory
-    )
+    opened = Project.open(project)
+    outcome = run_all(opened, only=period, progress=Bars(stderr()), memory_limit=memory)
     _tell(outcome.problems)
-    done = "worked out, nothing published" if preview else "published"
-    said = f"{', '.join(outcome.periods) or 'no period'} {done}"
-    typer.echo(
-        f"{said}: {outcome.posted:,} entries posted, {outcome.kept:,} kept, {outcome.reversed:,} reversed",
-        err=True,
-    )
+    moved = f"{_counted(outcome.posted, 'entry')} posted, {outcome.kept:,} kept, {outcome.reversed:,} reversed"
+    typer.echo(f"{', '.join(outcome.periods) or 'no period'} published: {moved}", err=True)
+    found = months(opened, outcome.periods)
+    for month in found:
+        typer.echo(month.line, err=True)
+    return found
+
+
+def _preview(project: Path, period: Period | None, memory: str) -> None:
+    """Work everything out and print the statements that a run would publish."""
+    from apportion.cli.summary import preview_tables
+    from apportion.pipeline import Outcome
+    from apportion.pipeline import run as run_all
+    from apportion.project import Project
+    from apportion.report.statements import statements
+    from apportion.report.table import Table
+    from apportion.warehouse.tables import Part
+
+    opened = Project.open(project)
+    tables: list[Table] = []
+
+    def look(outcome: Outcome, folder: Path, parts: Sequence[Part]) -> None:
+        for text in outcome.periods:
+            month = Period.parse(text)
+            published: Table | None = None
+            if opened.has(month):
+                with opened.view(month) as view:
+                    published = statements(view.engine.connection, view.context, month)
+            with opened.preview(month, outcome.run_id, folder, parts) as view:
+                tables.extend(preview_tables(view, published))
+
+    outcome = run_all(opened, only=period, progress=Bars(stderr()), publish=False, memory_limit=memory, look=look)
+    _tell(outcome.problems)
+    write(tables, Format.TABLE, None)
+    sys.stdout.flush()
+    typer.echo(f"{', '.join(outcome.periods) or 'no period'} worked out, nothing published", err=True)
 
 
 @app.command()
@@ -191,7 +261,10 @@ def coverage(
 
 @app.command()
 def explain(
-    reference: Annotated[str | None, typer.Argument(help="A pool, an owner or a posting.")] = None,
+    reference: Annotated[
+        str | None,
+        typer.Argument(help="An owner, a pool or the start of its id, a rule, an item, an invoice or a posting."),
+    ] = None,
     project: ProjectOption = HERE,
     period: PeriodOption = None,
     owner: Annotated[str | None, typer.Option("--owner", help="Only this owner's part.")] = None,
@@ -204,7 +277,7 @@ def explain(
 
     asked = reference or owner
     if asked is None:
-        raise typer.BadParameter("name a pool, an owner or a posting", param_hint="REFERENCE")
+        raise typer.BadParameter("name an owner, a pool, a rule, an invoice or a posting", param_hint="REFERENCE")
     with Project.open(project).view(period) as view:
         view.register_postings()
         found = make(
@@ -270,11 +343,17 @@ def _verify(project: Path, period: Period | None, form: Format, output: Path | N
 
 @app.command()
 def export(
-    table: Annotated[ExportName, typer.Argument(help="Which table.")],
+    table: Annotated[
+        ExportName,
+        typer.Argument(parser=_one_of(ExportName), help="Which table."),
+    ],
     project: ProjectOption = HERE,
     period: PeriodOption = None,
     by: Annotated[str | None, typer.Option("--by", help="The dimension, where the table has a choice.")] = None,
-    category: Annotated[Category, typer.Option("--category", help="Of unit costs.")] = Category.INFERENCE,
+    category: Annotated[
+        Category,
+        typer.Option("--category", parser=_one_of(Category), metavar="|".join(Category), help="Of unit costs."),
+    ] = Category.INFERENCE,
     form: FormatOption = Format.TABLE,
     output: OutputOption = None,
 ) -> None:
@@ -300,6 +379,11 @@ def _show(
         write(tables, form, output)
 
 
+def _counted(number: int, noun: str) -> str:
+    plural = f"{noun.removesuffix('y')}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
 def _tell(problems: Sequence[Problem]) -> None:
     for problem in problems:
         typer.echo(problem.text() + "\n", err=True)
@@ -308,12 +392,15 @@ def _tell(problems: Sequence[Problem]) -> None:
 def main() -> None:
     """Run the command line; every error leaves as a text and an exit code, never as a traceback."""
     try:
-        app()
+        with writing("a file of the project"):
+            app()
     except ApportionError as error:
         typer.echo(error.text(), err=True)
         sys.exit(error.exit_code)
-    except InvariantError as error:
-        typer.echo(f"bug[{error.law}]\n  {error}\n  Please report this, with the command that you gave.", err=True)
-        sys.exit(EXIT_BUG)
     except BrokenPipeError:
         sys.exit(0)
+    except Exception as error:  # noqa: BLE001 - whatever it is, a user gets a text and not a traceback
+        from apportion.cli.crash import bug
+
+        typer.echo(bug(error, sys.argv[1:]), err=True)
+        sys.exit(EXIT_BUG)

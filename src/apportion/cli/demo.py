@@ -7,6 +7,8 @@ from pathlib import Path
 
 from apportion.errors import ApportionError
 
+PLACES = (Path(str(files("apportion"))) / "examples", Path(__file__).resolve().parents[3] / "examples")
+
 
 def example(name: str) -> Path:
     """The folder of a worked company.
@@ -14,9 +16,11 @@ def example(name: str) -> Path:
     Raises:
         ApportionError: This installation has none.
     """
-    packaged = Path(str(files("apportion"))) / "examples" / name
-    checkout = Path(__file__).resolve().parents[3] / "examples" / name
-    for folder in (packaged, checkout):
-        if (folder / "apportion.yaml").is_file():
-            return folder
-    raise ApportionError("no-example", f"The worked company {name} is not part of this installation.")
+    for place in PLACES:
+        if (place / name / "apportion.yaml").is_file():
+            return place / name
+    raise ApportionError(
+        "no-example",
+        f"The worked company {name} is not part of this installation.",
+        cure="Run it from a checkout with `make demo`, or install the whole package.",
+    )

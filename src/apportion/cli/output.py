@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from apportion.errors import ApportionError, writing
+from apportion.errors import WrongUsage, writing
 from apportion.report.spreadsheet import to_xlsx
 from apportion.report.table import Table, to_csv, to_json
 from apportion.report.terminal import render
@@ -37,12 +37,13 @@ def write(tables: Sequence[Table], form: Format, output: Path | None, *, lead: s
         tail: A text after them, for people.
 
     Raises:
+        WrongUsage: A spreadsheet has no file, or the file no folder.
         ApportionError: The file cannot be written.
     """
     several = tables if len(tables) != 1 else tables[0]
     if form is Format.XLSX:
         if output is None:
-            raise ApportionError("file-needed", "A spreadsheet cannot go to the terminal.", cure="Add -o FILE.xlsx.")
+            raise WrongUsage("file-needed", "A spreadsheet cannot go to the terminal.", cure="Add -o FILE.xlsx.")
         save(output, to_xlsx(several))
     elif form is Format.TABLE:
         _people(tables, output, lead, tail)
@@ -58,8 +59,15 @@ def save(output: Path, content: bytes) -> None:
     """Write a file in one step, so that nobody finds half of it.
 
     Raises:
+        WrongUsage: Its folder does not exist.
         ApportionError: It cannot be written.
     """
+    if not output.parent.is_dir():
+        raise WrongUsage(
+            "cannot-write",
+            f"{output} cannot be written: there is no folder {output.parent}.",
+            cure=f"mkdir -p {output.parent}",
+        )
     with writing(str(output)):
         with tempfile.NamedTemporaryFile(dir=output.resolve().parent, prefix=".apportion-", delete=False) as file:
             file.write(content)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from apportion.project import View
+from apportion.report.context import shown_value
 from apportion.report.coverage import coverage, coverage_by_dimension
 from apportion.report.cross_tables import cross_table, usual_tables
 from apportion.report.listings import LISTINGS, cells, listing
@@ -26,13 +27,20 @@ def _journal(view: View) -> Table:
                 booked.entry.pool_id,
                 booked.entry.kind,
                 booked.entry.memo,
-                side.account,
+                _account(view, side.account, side.owner),
                 side.amount_minor,
             )
             for booked in reading.in_force(str(view.period))
             for side in booked.entry.postings
         ]
     return postings(view.context, view.period, lines)
+
+
+def _account(view: View, account: str, owner: str | None) -> str:
+    """An account as a reader may see it: that of an owner may be a person's."""
+    if owner is None:
+        return account
+    return account.replace(owner, shown_value(view.context, view.context.owner, owner))
 
 
 def _stored(name: str) -> Report:

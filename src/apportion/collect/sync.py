@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -71,10 +71,17 @@ class RawObject:
 
 @dataclass(frozen=True)
 class Collected:
-    """Every object to read, in the order of the sources and then by name, and what stands against others."""
+    """Every object to read, in the order of the sources and then by name, and what stands against others.
+
+    Attributes:
+        objects: Each content once.
+        problems: Of the others.
+        twins: By the name of a file that is held out as a double: the name of the one that is read.
+    """
 
     objects: tuple[RawObject, ...]
     problems: tuple[Problem, ...]
+    twins: Mapping[str, str] = field(default_factory=dict)
 
 
 def collect(
@@ -116,8 +123,8 @@ def collect(
                 problems.append(taken)
             else:
                 objects.append(taken)
-    kept, doubles = _without_doubles(objects)
-    return Collected(tuple(kept), (*problems, *doubles))
+    kept, doubles, twins = _without_doubles(objects)
+    return Collected(tuple(kept), (*problems, *doubles), twins)
 
 
 def _take(spec: SourceSpec, listing: Listing, connector: Connector, cache: Path) -> RawObject | Problem:
@@ -155,18 +162,20 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _without_doubles(objects: Sequence[RawObject]) -> tuple[list[RawObject], list[Problem]]:
+def _without_doubles(objects: Sequence[RawObject]) -> tuple[list[RawObject], list[Problem], dict[str, str]]:
     """The objects, each content once per table (or per source, where reading twice is no double count)."""
     first: dict[tuple[str, str, str], RawObject] = {}
     kept: list[RawObject] = []
     problems: list[Problem] = []
+    twins: dict[str, str] = {}
     for item in objects:
         key = (item.table, "" if item.table in _COUNTED_ONCE else item.source, item.sha256)
         if (earlier := first.setdefault(key, item)) is item:
             kept.append(item)
         else:
             problems.append(_double(item, earlier))
-    return kept, problems
+            twins[item.name] = earlier.name
+    return kept, problems, twins
 
 
 def _double(item: RawObject, earlier: RawObject) -> Problem:

@@ -304,7 +304,8 @@ class _Builder:
             key = self.build(key_node)
             if key.kind != "text":
                 message = f"A key is a text, not a {key.kind}."
-                self.problems.append(problem_at(self._lines, "wrong-kind", message, key.line, key.column))
+                cure = "Write a plain word before the colon."
+                self.problems.append(problem_at(self._lines, "wrong-kind", message, key.line, key.column, cure=cure))
                 continue
             value = self.build(value_node)
             if key.text in seen:

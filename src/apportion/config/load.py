@@ -35,6 +35,14 @@ class Loaded:
         """Whether a run can go on with the settings."""
         return self.settings is not None and not any(problem.stops for problem in self.problems)
 
+    def line_of(self, *path: str | int) -> int | None:
+        """The line that a setting stands in, for problems that show only in the data; None if it is not there."""
+        document, _ = read(self.text)
+        if document is None:
+            return None
+        taken, _, value = document.reach(path)
+        return value.line if taken == path else None
+
 
 def load(folder: Path, known_fields: Collection[str] | None = None) -> Loaded:
     """Read the settings of a project.

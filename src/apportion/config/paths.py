@@ -7,17 +7,15 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-REMOTE = ("s3", "gs", "az", "azure", "abfs", "abfss", "adl", "http", "https")
-
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _PATTERN = re.compile(r"[*?\[]")
 
 
 def is_remote(path: str) -> bool:
-    """Whether a path is an object-store or web address."""
+    """Whether a path is an address of a store; which connector answers for it shows when it is collected."""
     scheme = _SCHEME.match(path)
-    return bool(scheme) and scheme[1].lower() in REMOTE  # type: ignore[index]
+    return scheme is not None and scheme[1].lower() != "file"
 
 
 def refused(folder: Path, path: str, roots: Sequence[str] = ()) -> str | None:

@@ -191,7 +191,7 @@ def _form(document: Document, fault: Any, value: Node) -> Problem:
     else:
         wanted = next((words for start, words in _KINDS.items() if kind.startswith(start)), "another value")
         found = _FOUND.get(value.kind, f"`{value.text}`")
-        slug, message, cure = "wrong-kind", f"{name} must be {wanted}, and is {found}.", ""
+        slug, message, cure = "wrong-kind", f"{name} must be {wanted}, and is {found}.", f"Write {wanted}."
     return document.problem(slug, message, path, at=at, cure=cure or None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -59,17 +60,32 @@ def provider_sql(provider: str, service: str | None = None) -> str:
         SQL text; NULL where the spelling is empty.
     """
     spelled = f"lower(trim({provider}))"
+    if service is None:
+        # A list is searched once for each distinct text of a batch; long IN lists would be joined to every call.
+        known = _usage_names()
+        names = ", ".join(literal(name) for name in known)
+        meant = ", ".join(literal(name) for name in known.values())
+        return f"coalesce(list_extract([{meant}], list_position([{names}], {spelled})), nullif({spelled}, ''))"
+    sold = f"lower(trim({service}))"
     cases = []
     for rule in provider_rules():
         terms = []
         if rule.names:
             listed = ", ".join(literal(name) for name in rule.names)
-            terms.append(f"{spelled} IN ({listed})")
-        if rule.services and service is None and not rule.usage:
-            continue
-        if rule.services and service is not None:
-            sold = f"lower(trim({service}))"
+            terms.append(f"list_contains([{listed}], {spelled})")
+        if rule.services:
             terms.append("(" + " OR ".join(f"{sold} LIKE {literal(text)}" for text in rule.services) + ")")
         if terms:
             cases.append(f"WHEN {' AND '.join(terms)} THEN {literal(rule.provider)}")
     return f"CASE {' '.join(cases)} ELSE nullif({spelled}, '') END"
+
+
+@cache
+def _usage_names() -> Mapping[str, str]:
+    """The provider that each known spelling means in usage, where no service is named."""
+    found: dict[str, str] = {}
+    for rule in provider_rules():
+        for name in rule.names:
+            if not rule.services or rule.usage:
+                found.setdefault(name, rule.provider)
+    return found

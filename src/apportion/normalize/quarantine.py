@@ -22,6 +22,8 @@ COLUMNS: Mapping[str, str] = {
     "excerpt": "VARCHAR",
 }
 _EXCERPT_CHARACTERS = 160
+# Tables whose rows are money: where it cannot be read it is not 0.00, and the message says so.
+_MONEY = frozenset({"charges", "invoices"})
 
 # What to do about each reason; the reason is also the slug of the problem that tells of it.
 CURES: Mapping[str, str] = {
@@ -106,24 +108,30 @@ def clip(text: str | None) -> str | None:
     return flat if len(flat) <= _EXCERPT_CHARACTERS else flat[: _EXCERPT_CHARACTERS - 1] + "…"
 
 
-def problems(con: duckdb.DuckDBPyConnection) -> list[Problem]:
+def problems(con: duckdb.DuckDBPyConnection, *, usage: bool = False) -> list[Problem]:
     """One problem per file and reason, with its first row, the count and the money.
 
     The rows are held, so that the rest can go on; each row stands in the table `quarantine`.
+
+    Args:
+        con: Holds the table.
+        usage: Only the rows of usage, which are set aside later than all others; else only the others.
     """
+    chosen = f"(SELECT * FROM quarantine WHERE table_name {'=' if usage else '<>'} 'usage')"
     found = con.execute(
         "SELECT source_file, reason, count(*), min(source_row), arg_min(detail, source_row),"
-        " arg_min(excerpt, source_row), any_value(table_name) FROM quarantine GROUP BY ALL ORDER BY ALL"
+        f" arg_min(excerpt, source_row), any_value(table_name) FROM {chosen} GROUP BY ALL ORDER BY ALL"
     ).fetchall()
     sums = con.execute(
         "SELECT source_file, reason, coalesce(currency, '?'), sum(TRY_CAST(amount AS DECIMAL(38, 18)))"
-        " FROM quarantine WHERE TRY_CAST(amount AS DECIMAL(38, 18)) IS NOT NULL GROUP BY ALL ORDER BY ALL"
+        f" FROM {chosen} WHERE TRY_CAST(amount AS DECIMAL(38, 18)) IS NOT NULL GROUP BY ALL ORDER BY ALL"
     ).fetchall()
     money: dict[tuple[str, str], list[str]] = {}
     for file, reason, currency, amount in sums:
         money.setdefault((file, reason), []).append(f"{_plain(amount)} {currency}".removesuffix(" ?"))
     made = []
-    for file, reason, count, row, detail, excerpt, _table in found:
+    for file, reason, count, row, detail, excerpt, table in found:
+        unknown = "unknown: no amount can be read" if table in _MONEY else None
         more = "" if count == 1 else f" ({count - 1:,} more rows of the file for the same reason)"
         made.append(
             Problem(
@@ -131,7 +139,7 @@ def problems(con: duckdb.DuckDBPyConnection) -> list[Problem]:
                 message=f"{detail}{more}; set aside and counted in every report",
                 place=Place(file, row=row),
                 excerpt=excerpt,
-                amount=" and ".join(money.get((file, reason), [])) or None,
+                amount=" and ".join(money.get((file, reason), [])) or unknown,
                 cure=CURES.get(reason),
                 held=True,
             )

@@ -19,7 +19,7 @@ from apportion.normalize.providers import provider_sql as canonical_provider
 from apportion.normalize.usage_columns import BUCKETS, USAGE, Convention, Shape, Wanted
 from apportion.normalize.usage_files import open_file, shape_of, unreadable
 from apportion.normalize.usage_parquet import UsageFile, scan_parquet
-from apportion.normalize.usage_query import canonical, in_span
+from apportion.normalize.usage_query import absent, canonical, in_span
 from apportion.normalize.usage_shapes import RawFile, UsageSource
 from apportion.normalize.usage_slices import Span, plan_spans
 from apportion.period import Period
@@ -39,7 +39,7 @@ __all__ = [
     "usage_unreadable",
 ]
 
-ROWS_PER_SLICE = 4_000_000
+ROWS_PER_SLICE = 1_500_000
 _NOT_DATED = Period(1970, 1)
 
 
@@ -68,6 +68,7 @@ class UsageSlice:
         sql: Yields the usage columns of its rows, each row of the source in exactly one slice.
         rows: How many rows it has; an estimate where a file is shared with another slice.
         files: What it reads, by the name that the user wrote.
+        missing: Columns of the query that are NULL in every row, because no file has them.
     """
 
     source: str
@@ -77,6 +78,7 @@ class UsageSlice:
     sql: str
     rows: int
     files: tuple[tuple[str, Path], ...]
+    missing: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -242,6 +244,7 @@ def _slice(con: duckdb.DuckDBPyConnection, span: Span, source: UsageSource, want
     for file in span.files:
         parts.setdefault((file.kind, span.part(file)), []).append(file)
     queries = []
+    missing: list[frozenset[str]] = []
     for (_, part), files in parts.items():
         where = None
         if files[0].staged:
@@ -253,7 +256,9 @@ def _slice(con: duckdb.DuckDBPyConnection, span: Span, source: UsageSource, want
             where = in_span(shape, span.start, span.end, odd=part == "days and odd")
         if files[0].staged:
             queries.append(f"SELECT * FROM {shape.scan}{f' WHERE {where}' if where else ''}")
+            missing.append(frozenset())
         else:
+            missing.append(absent(shape, wanted))
             queries.append(canonical(shape, wanted, where=where))
     return UsageSlice(
         source.name,
@@ -263,6 +268,7 @@ def _slice(con: duckdb.DuckDBPyConnection, span: Span, source: UsageSource, want
         "\nUNION ALL BY NAME\n".join(queries),
         span.rows,
         tuple((f.name, f.path) for f in span.files),
+        frozenset.intersection(*missing),
     )
 
 

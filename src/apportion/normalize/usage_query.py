@@ -51,6 +51,27 @@ def canonical(shape: Shape, want: Wanted, *, where: str | None = None) -> str:
     )
 
 
+def absent(shape: Shape, want: Wanted) -> frozenset[str]:
+    """The columns of `canonical` that are NULL in every row: nothing has to be grouped by them.
+
+    Args:
+        shape: Of the files.
+        want: By the source and the caller.
+    """
+    inner, faults = typed(shape, want)
+    more = _buckets(shape, want)[1]
+    nothing = {name for name, sql in inner.items() if sql == "NULL::VARCHAR"}
+    plain = {"provider", "model", "processing", *TEXTS}
+    found = {name for name in plain if name in nothing}
+    found |= {name for name in want.other_columns if name_of(name) in nothing}
+    found |= {
+        name
+        for place, name in enumerate(want.tag_columns.values(), start=1)
+        if name_of(name) in nothing and not _listed(shape, place)
+    }
+    return frozenset(found if faults or more else found | {"fault"})
+
+
 def in_span(shape: Shape, start: date, end: date, *, odd: bool) -> str:
     """The condition that a row's instant lies in some days, on the raw column so that files can be skipped.
 

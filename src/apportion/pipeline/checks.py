@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 
 from apportion.allocate.ledger import meters_of, rule_key
 from apportion.attribute.categories import MethodUse, method_fit
-from apportion.config.load import FILE
+from apportion.config.load import FILE, Loaded
 from apportion.config.rules import ProportionalRule
 from apportion.config.settings import Settings
 from apportion.errors import Place, Problem
@@ -39,9 +41,18 @@ def write_metered_items(engine: DuckDBEngine, settings: Settings) -> None:
     )
 
 
-def whole_project(engine: DuckDBEngine, settings: Settings) -> list[Problem]:
+def whole_project(engine: DuckDBEngine, settings: Settings, loaded: Loaded) -> list[Problem]:
     """Problems of the project and its data taken together, each with its money."""
-    return [*_idle_rules(engine, settings), *_misfits(engine, settings), *_codes(engine, settings)]
+    return [*_idle_rules(engine, settings, loaded), *_misfits(engine, settings), *_codes(engine, settings)]
+
+
+def nothing_in(period: Period, known: Sequence[str]) -> Problem:
+    """A period was asked for in which nothing happened."""
+    return Problem(
+        "empty-period",
+        f"There is no charge and no call in {period}; there is {', '.join(known) or 'nothing at all'}.",
+        cure="Name one of these periods, or load the bills of the one you mean.",
+    )
 
 
 def no_list_rate(settings: Settings, period: Period) -> Problem:
@@ -54,7 +65,7 @@ def no_list_rate(settings: Settings, period: Period) -> Problem:
     )
 
 
-def _idle_rules(engine: DuckDBEngine, settings: Settings) -> list[Problem]:
+def _idle_rules(engine: DuckDBEngine, settings: Settings, loaded: Loaded) -> list[Problem]:
     used = {row[0] for row in engine.fetch("SELECT DISTINCT rule FROM ruled_charges")}
     fed = {target for rule in settings.allocate for target in rule.feeds}
     if not engine.value("SELECT COUNT(*) FROM ruled_charges"):
@@ -63,13 +74,13 @@ def _idle_rules(engine: DuckDBEngine, settings: Settings) -> list[Problem]:
         Problem(
             "rule-matches-nothing",
             f"Rule {rule.name} matches no charge in any period.",
-            Place(FILE),
+            Place(FILE, loaded.line_of("allocate", number)),
             excerpt=f"when: {rule.when.text}" if rule.when else None,
             amount=f"0.00 {settings.currency}",
             cure="Correct its condition, or delete the rule; an earlier rule may own the charges it means.",
             held=True,
         )
-        for rule in settings.allocate
+        for number, rule in enumerate(settings.allocate)
         if rule_key(rule) not in used and rule.name not in fed and rule.condition is not None
     ]
 
@@ -102,27 +113,34 @@ def _codes(engine: DuckDBEngine, settings: Settings) -> list[Problem]:
           UNION ALL
           SELECT cost_center, MIN(day), MAX(day), NULL FROM usage_cells WHERE cost_center_via <> 0 GROUP BY cost_center
           UNION ALL
-          SELECT DISTINCT value, valid_from, valid_from, NULL FROM directory_values WHERE take_column = 'cost_center'
+          SELECT DISTINCT value, CAST(NULL AS DATE), CAST(NULL AS DATE), CAST(NULL AS BIGINT)
+          FROM directory_values WHERE take_column = 'cost_center'
+        ),
+        listed AS (
+          SELECT value AS code, MIN(source_file || chr(1) || LPAD(CAST(source_row AS VARCHAR), 19, '0')) AS place
+          FROM directory_values WHERE take_column = 'cost_center' GROUP BY value
         )
         SELECT u.code, MIN(u.first), MAX(u.last), CAST(SUM(u.nano) AS BIGINT),
           BOOL_OR(EXISTS (SELECT 1 FROM codes AS c WHERE c.code = u.code)) AS known,
-          BOOL_AND(EXISTS (SELECT 1 FROM codes AS c WHERE c.code = u.code
-            AND c.valid_from <= GREATEST(u.first, DATE '0001-01-01') AND c.valid_to > u.last)) AS valid
-        FROM used AS u WHERE u.code IS NOT NULL GROUP BY u.code ORDER BY u.code"""
+          BOOL_AND(u.first IS NULL OR EXISTS (SELECT 1 FROM codes AS c WHERE c.code = u.code
+            AND c.valid_from <= u.first AND c.valid_to > u.last)) AS valid, MIN(l.place)
+        FROM used AS u LEFT JOIN listed AS l ON l.code = u.code
+        WHERE u.code IS NOT NULL GROUP BY u.code ORDER BY u.code"""
     )
     found = []
     unit = nano_per_minor(settings.currency)
-    for code, first, last, nano, known, valid in rows:
+    for code, first, last, nano, known, valid, place in rows:
         amount = f"{show(half_up_div(nano, unit), settings.currency)} {settings.currency}" if nano is not None else None
         if not known:
             text = f"Cost centre {code} is used, and finance's codes do not have it."
-            found.append(_code_problem("unknown-code", text, amount, code))
-        elif not valid and first.year > 1:
+            found.append(_code_problem("unknown-code", text, amount, code, place))
+        elif not valid:
             text = f"Cost centre {code} is used from {first} to {last}, when finance's code is not valid."
-            found.append(_code_problem("expired-code", text, amount, code))
+            found.append(_code_problem("expired-code", text, amount, code, place))
     return found
 
 
-def _code_problem(slug: str, text: str, amount: str | None, code: str) -> Problem:
+def _code_problem(slug: str, text: str, amount: str | None, code: str, place: str | None) -> Problem:
     cure = f"Map the team to a valid code, or have finance extend {code} in the codes file."
-    return Problem(slug, text, amount=amount, cure=cure, held=True)
+    file, _, row = (place or "").rpartition("\x01")
+    return Problem(slug, text, Place(file, row=int(row)) if place else None, amount=amount, cure=cure, held=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from decimal import Decimal
 
 from apportion.books.records import Control, Entry
 from apportion.config.settings import Settings
-from apportion.money import nano_per_minor, show
+from apportion.money import minor_digits, nano_per_minor, show
 from apportion.period import Period
 from apportion.pipeline.inputs import Inputs
 from apportion.pipeline.usage import Folded
@@ -64,9 +65,10 @@ def totals(
 
     rows_in = sum(control.rows_in for control in inputs.control)
     aside = sum(control.rows_quarantined for control in inputs.control)
-    charges, billed = engine.fetch(
-        f"SELECT COUNT(*), COALESCE(SUM(billed_cost), 0) FROM charges_all WHERE period = {literal(text)}"
-    )[0]
+    charges = engine.fetch(
+        f"""SELECT billing_currency, COUNT(*), COALESCE(SUM(billed_cost), 0) FROM charges_all
+        WHERE period = {literal(text)} GROUP BY billing_currency ORDER BY billing_currency"""
+    )
     pools, allocated = engine.fetch("SELECT COUNT(*), CAST(COALESCE(SUM(amount_minor), 0) AS BIGINT) FROM pools")[0]
     claims = engine.value("SELECT CAST(COALESCE(SUM(amount_minor), 0) AS BIGINT) FROM claims")
     cells = engine.value(
@@ -85,16 +87,24 @@ def totals(
     return [
         control(
             "collect",
-            "objects and bytes",
+            "objects of the project",
             f"{len(inputs.objects):,} objects, {size:,} bytes",
             _objects(inputs),
         ),
-        control("normalize", "rows in = rows out + quarantined", f"{rows_in:,} = {rows_in - aside:,} + {aside:,}"),
-        control("normalize", "charges and their billed cost", f"{charges:,} charges, {_plain(billed)}"),
+        control(
+            "normalize",
+            "rows of the project",
+            f"{rows_in:,} = {rows_in - aside:,} read + {aside:,} quarantined",
+        ),
+        *(
+            control("normalize", f"billed in {code}", f"{_charges(count)}, {_plain(billed, code)} {code}")
+            for code, count, billed in charges
+        ),
         control(
             "price",
-            "rows of usage = folded + quarantined + repeated",
-            f"{folded.rows_in:,} = {folded.rows_folded:,} + {folded.rows_quarantined:,} + {folded.duplicates:,}",
+            "usage of the project",
+            f"{folded.rows_in:,} = {folded.rows_folded:,} folded + {folded.rows_quarantined:,} quarantined"
+            f" + {folded.duplicates:,} repeated",
         ),
         control(
             "attribute",
@@ -102,15 +112,27 @@ def totals(
             money(invoiced + estimated),
             ok=invoiced + estimated == allocated,
         ),
-        control("allocate", "pools", f"{pools:,} pools, {money(allocated)}", content_hash(engine, "pools")),
+        control("allocate", "pools", f"{_pools(pools)}, {money(allocated)}", content_hash(engine, "pools")),
         control("allocate", "claims", money(claims), content_hash(engine, "claims"), ok=claims == allocated),
         control("allocate", "cells", money(cells // unit), ok=cells == allocated * unit),
         control("post", "postings to owners", money(posted), _journal(entries), ok=posted == allocated),
     ]
 
 
-def _plain(value: object) -> str:
-    text = f"{value:f}"
+def _charges(count: int) -> str:
+    return "1 charge" if count == 1 else f"{count:,} charges"
+
+
+def _pools(count: int) -> str:
+    return "1 pool" if count == 1 else f"{count:,} pools"
+
+
+def _plain(value: Decimal, currency: str) -> str:
+    """To the last digit, and with no fewer than the currency has."""
+    whole = round(value, minor_digits(currency))
+    if whole == value:
+        return f"{whole:,f}"
+    text = f"{value:,f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from apportion.collect.sync import RawObject, SourceSpec, collect
 from apportion.config.dimensions import LookupEvidence
 from apportion.config.settings import Settings
 from apportion.errors import Problem
+from apportion.money import show, to_minor
 from apportion.normalize.control import ControlTotal
 from apportion.normalize.run import normalize
 from apportion.normalize.sources import SourceColumns
@@ -25,11 +27,13 @@ class Inputs:
         objects: Every file, with its hash.
         control: Rows and money per source.
         problems: Of files and rows.
+        twins: Files that are held out as doubles, and which one is read instead.
     """
 
     objects: tuple[RawObject, ...]
     control: tuple[ControlTotal, ...] = ()
     problems: list[Problem] = field(default_factory=list)
+    twins: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, table: str, source: str) -> list[RawObject]:
         """The files of one source."""
@@ -47,7 +51,7 @@ def gather(settings: Settings, folder: Path, state: Path) -> Inputs:
         specs.append(SourceSpec("fx", "fx", settings.fx.path))
     roots = [(folder / root).resolve() for root in settings.roots]
     found = collect(folder, specs, state / "cache", roots)
-    return Inputs(found.objects, (), list(found.problems))
+    return Inputs(found.objects, (), list(found.problems), found.twins)
 
 
 def read(engine: DuckDBEngine, settings: Settings, inputs: Inputs) -> Inputs:
@@ -59,7 +63,21 @@ def read(engine: DuckDBEngine, settings: Settings, inputs: Inputs) -> Inputs:
     done = normalize(engine.connection, inputs.objects, list(_columns(settings)))
     for control in done.control:
         control.check()
-    return Inputs(inputs.objects, done.control, [*inputs.problems, *done.problems])
+    told = [_with_money(engine, problem, inputs.twins) for problem in inputs.problems]
+    return Inputs(inputs.objects, done.control, [*told, *done.problems], inputs.twins)
+
+
+def _with_money(engine: DuckDBEngine, problem: Problem, twins: Mapping[str, str]) -> Problem:
+    """A double of a bill, with the money that would have counted twice."""
+    twin = twins.get(problem.place.file) if problem.place and problem.slug == "same-file-twice" else None
+    if twin is None:
+        return problem
+    sums = engine.fetch(
+        "SELECT billing_currency, SUM(billed_cost) FROM charges WHERE source_file = $1 GROUP BY ALL ORDER BY ALL",
+        [twin],
+    )
+    amounts = [f"{show(to_minor(total, currency), currency)} {currency}" for currency, total in sums]
+    return replace(problem, amount=f"{' and '.join(amounts)} counts once") if amounts else problem
 
 
 def _columns(settings: Settings) -> list[SourceColumns]:

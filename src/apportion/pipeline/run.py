@@ -33,7 +33,7 @@ from apportion.pipeline.usage import Folded, UsageFolder
 from apportion.post import build_entries, check_entries, expected_totals
 from apportion.price.book import PriceBook
 from apportion.project import Project
-from apportion.warehouse.duckdb_engine import DuckDBEngine
+from apportion.warehouse.duckdb_engine import DuckDBEngine, world
 from apportion.warehouse.tables import Part, write_table
 
 MEMORY_LIMIT = "1GB"
@@ -116,6 +116,7 @@ def run(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     publish: bool = True,
     memory_limit: str = MEMORY_LIMIT,
+    look: Callable[[Outcome, Path, Sequence[Part]], None] | None = None,
 ) -> Outcome:
     """Run the whole flow and publish it.
 
@@ -126,6 +127,7 @@ def run(
         now: The clock.
         publish: Without it, everything is worked out and checked, and nothing is kept.
         memory_limit: What the engine may hold in memory, as DuckDB spells it.
+        look: Shown the folder and the parts of what is not published, before they are thrown away.
 
     Raises:
         ProblemsFound: Errors that stop a run; nothing was written.
@@ -141,11 +143,14 @@ def run(
     folder = project.folder if publish else staging
     warehouse = project.warehouse if publish else staging / "warehouse"
     try:
-        with writing(str(project.state)), DuckDBEngine(project.state, memory_limit=memory_limit) as engine:
+        with writing(str(project.state)), world(), DuckDBEngine(project.state, memory_limit=memory_limit) as engine:
             work = _Work(project, settings, engine, run_id, warehouse, folder)
             work.problems += project.loaded.problems
             if not publish:
-                return _Stages(work, watch, staging).go(only)[0]
+                outcome = _Stages(work, watch, staging).go(only)[0]
+                if look:
+                    look(outcome, folder, work.parts)
+                return outcome
             with project.books(create=True) as books:
                 stage_run = Run(run_id, _iso(started), apportion.__version__, project.config_sha256, engine.name)
                 books.start(stage_run)
@@ -188,7 +193,7 @@ class _Stages:
         self._charges(resolver, every_way)
         periods = self._periods(folded, only)
         work = self._work
-        work.problems += checks.whole_project(self._engine, self._settings)
+        work.problems += checks.whole_project(self._engine, self._settings, work.project.loaded)
         self._stop_on_errors()
         entries: list[Entry] = []
         pools = 0
@@ -292,10 +297,23 @@ class _Stages:
         self._watch.finish(f"{before[0][0]:,} charges")
 
     def _periods(self, folded: Folded, only: Period | None) -> list[Period]:
-        if only:
-            return [only]
         found = {row[0] for row in self._engine.fetch("SELECT DISTINCT period FROM charges")} | set(folded.paths)
-        return [Period.parse(text) for text in sorted(found)]
+        if only is None:
+            return [Period.parse(text) for text in sorted(found)]
+        if str(only) not in found and not self._amortised(only):
+            self._work.problems.append(checks.nothing_in(only, sorted(found)))
+        return [only]
+
+    def _amortised(self, period: Period) -> bool:
+        """Whether a charge of an earlier period is spread into this one."""
+        return bool(
+            self._engine.value(
+                """SELECT COUNT(*) FROM ruled_charges AS c JOIN rules AS r ON r.rule = c.rule
+                WHERE r.amortized AND c.day_from < $1
+                  AND CASE WHEN r.amortize_days IS NULL THEN c.day_to ELSE c.day_from + r.amortize_days END > $2""",
+                [period.end, period.start],
+            )
+        )
 
     def _allocate(self, period: Period, resolver: Resolver, every_way: Sequence[Way], folded: Folded) -> Allocated:
         engine, settings = self._engine, self._settings
@@ -322,6 +340,10 @@ class _Stages:
 
     def _post(self, period: Period, inputs: Inputs, folded: Folded) -> list[Entry]:
         engine, text = self._engine, str(period)
+        if text not in folded.paths:
+            self._work.keep("usage_cells", "SELECT * FROM usage_cells WHERE FALSE", text)
+        if not engine.value("SELECT COUNT(*) FROM pools"):
+            self._work.keep("allocated_charges", "SELECT * FROM allocated_so_far WHERE FALSE", text)
         for table, query in controls.published(text).items():
             self._work.keep(table, query, text)
         entries = build_entries(engine, text, self._settings.currency)

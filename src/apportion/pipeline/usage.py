@@ -11,7 +11,8 @@ import duckdb
 from apportion.attribute.cells import cells_query, empty_cells, evidence_columns, fold
 from apportion.attribute.dimensions import Resolver
 from apportion.config.settings import Settings
-from apportion.errors import InvariantError, Place, Problem
+from apportion.errors import InvariantError, Problem
+from apportion.normalize import quarantine
 from apportion.normalize.providers import provider_sql
 from apportion.normalize.usage import (
     PreparedUsage,
@@ -119,6 +120,7 @@ class UsageFolder:
                 self._fold_slice(slice_, prepared, f"{slice_.source}-{number}", done)
                 progress(done.rows_folded + done.rows_quarantined, done.rows_in)
         done.problems += _summed(self._unpriced)
+        done.problems += quarantine.problems(self._engine.connection, usage=True)
         done.check()
         return done
 
@@ -141,14 +143,13 @@ class UsageFolder:
 
     def _fold_slice(self, slice_: UsageSlice, prepared: PreparedUsage, label: str, done: Folded) -> None:
         try:
-            faults = fold(self._engine, slice_.sql, prepared.tag_columns, self._columns)
+            faults = fold(self._engine, slice_.source, slice_.sql, prepared.tag_columns, self._columns, slice_.missing)
         except duckdb.Error as error:
             done.problems.append(usage_unreadable(self._engine.connection, slice_, error))
             done.rows_in -= slice_.rows
             return
         if faults:
             done.rows_quarantined += usage_quarantine(self._engine.connection, slice_)
-            done.problems += [_set_aside(slice_, fault, rows) for fault, rows in faults]
         done.rows_folded += int(self._engine.value("SELECT COALESCE(SUM(source_rows), 0) FROM folded"))
         rate(
             self._engine.connection,
@@ -175,16 +176,6 @@ class UsageFolder:
         if missing:
             done.unpriced_calls += missing
             self._unpriced += unpriced(self._engine.connection, "cells_written")
-
-
-def _set_aside(slice_: UsageSlice, fault: str, rows: int) -> Problem:
-    return Problem(
-        "usage-quarantined",
-        f"{rows:,} rows of usage source {slice_.source} were set aside: {fault}.",
-        Place(", ".join(name for name, _ in slice_.files)),
-        cure="Correct the rows; `apportion export quarantine` lists them.",
-        held=True,
-    )
 
 
 def _summed(problems: Sequence[Problem]) -> list[Problem]:

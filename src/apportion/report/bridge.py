@@ -11,7 +11,7 @@ from apportion.money import from_minor
 from apportion.period import Period
 from apportion.report import queries
 from apportion.report.context import Context
-from apportion.report.table import Cell, Column, Row, Table
+from apportion.report.table import Cell, Column, Row, Table, trimmed
 
 
 @dataclass(frozen=True)
@@ -83,32 +83,39 @@ def _whole(cell: int | None) -> int:
 
 
 def bridge(context: Context, period: Period, invoices: list[Invoice]) -> Table:
-    """Invoice = AI + not AI + prepaid + tax account, line by line, and what its printer rounded."""
+    """Invoice = AI + not AI + prepaid + tax account, line by line, and what its printer rounded.
+
+    Columns that say the same in every line are left out: a foreign currency, a printed total, a rounding or an
+    account that no invoice has.
+    """
+    foreign = any(invoice.currency != context.currency for invoice in invoices)
     rows: list[Row] = []
     for invoice in invoices:
         printed = None if invoice.printed is None else from_minor(invoice.printed, invoice.currency)
         own = from_minor(invoice.billed, invoice.currency)
         rounding = None if printed is None else printed - own
-        rows.append((invoice.title, invoice.currency, own, printed, rounding, *_accounts(invoice)))
+        # In the ledger's own currency the rows of an invoice are the invoice, and stand there once.
+        own_cells: tuple[Cell, Cell] = (invoice.currency, own) if foreign else ("", "")
+        rows.append((invoice.title, *own_cells, printed, rounding, *_accounts(invoice)))
     sums: list[Cell] = [
         sum(cell for cell in account if isinstance(cell, int))
         for account in zip(*map(_accounts, invoices), strict=True)
     ]
     balanced = "yes" if all(invoice.placed == invoice.ledger for invoice in invoices) else "NO"
-    return Table(
+    table = Table(
         name="bridge",
         title=f"Every invoice, to its last cent, {context.currency}",
         columns=(
             Column("invoice", "Invoice"),
-            Column("currency", "In"),
-            Column("rows", "Its rows", "decimal"),
-            Column("printed", "Printed total", "decimal"),
-            Column("rounding", "Rounding", "decimal"),
+            Column("currency", "In", spare=True),
+            Column("rows", "Its rows", "decimal", spare=True),
+            Column("printed", "Printed", "decimal", spare=True),
+            Column("rounding", "Rounding", "decimal", spare=True),
             Column("ledger", "Invoice", "money"),
             Column("ai", "AI", "money"),
-            Column("not_ai", "Not AI", "money"),
-            Column("prepaid", "Prepaid", "money"),
-            Column("tax_account", "Tax account", "money"),
+            Column("not_ai", "Not AI", "money", spare=True),
+            Column("prepaid", "Prepaid", "money", spare=True),
+            Column("tax_account", "Tax account", "money", spare=True),
             Column("adds_up", "Adds up"),
         ),
         rows=tuple(rows),
@@ -118,6 +125,7 @@ def bridge(context: Context, period: Period, invoices: list[Invoice]) -> Table:
         company=context.company,
         run=context.run,
     )
+    return trimmed(table)
 
 
 def _accounts(

@@ -21,6 +21,7 @@ PARTS = {
     "rule": "Rule",
     "default": "Default",
     "shared": "Shared",
+    "unallocated": "Unallocated",
     "credits": "Credits",
     "tax": "Tax",
     "adjustments": "Adjustments",

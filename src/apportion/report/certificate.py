@@ -138,11 +138,11 @@ def certificate(
             Column("stage", "Stage"),
             Column("what", "Control total of"),
             Column("value", "Value"),
-            Column("sha256", "SHA-256"),
+            Column("sha256", "SHA-256", short=12),
             Column("ok", "OK"),
         ),
         rows=tuple((s.stage, s.what, s.value, s.sha256, "ok" if s.ok else "NOT OK") for s in stages),
-        notes=(*_estimate_note(estimates, context.currency), *_rest_note(rest)),
+        notes=(*_estimate_note(estimates, context.currency), *_rest_note(rest), *_run_note(context)),
         currency=context.currency,
         period=str(period),
         company=context.company,
@@ -165,6 +165,12 @@ def _estimate_note(estimates: int, currency: str) -> tuple[str, ...]:
 
 def _rest_note(rest: int) -> tuple[str, ...]:
     return (f"allocated is {rest:,} nano-units more than whole cents",) if rest else ()
+
+
+def _run_note(context: Context) -> tuple[str, ...]:
+    if not context.run:
+        return ()
+    return (f"Run {context.run}; a hash is of contents, and the same for every run over the same input",)
 
 
 def _sum(con: DuckDBPyConnection, query: str, period: Period) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from apportion.errors import ApportionError
+from apportion.errors import WrongUsage
 from apportion.money import nano_per_minor
 
 UNALLOCATED = "unallocated"
@@ -54,13 +54,13 @@ class Context:
         """A dimension that exists, `category` among them.
 
         Raises:
-            ApportionError: No dimension has this name.
+            WrongUsage: No dimension has this name.
         """
         names = (self.owner, *self.dimensions, "category")
         if dimension in names:
             return dimension
         near = difflib.get_close_matches(dimension, names, n=1)
-        raise ApportionError(
+        raise WrongUsage(
             "unknown-dimension",
             f"{dimension!r} is no dimension of this project; it has {', '.join(dict.fromkeys(names))}",
             cure=f"use {near[0]!r}" if near else "name one of them, or add it to apportion.yaml",

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from duckdb import DuckDBPyConnection
 
+from apportion.money import show
 from apportion.period import Period
 from apportion.report.cents import Cents, cents
 from apportion.report.context import Context
@@ -21,6 +22,7 @@ LAYERS = {
     "unallocated": "Unallocated",
 }
 _ATTRIBUTED = ("direct", "rule")
+_APART = {"credits": "credits", "tax": "tax", "adjustments": "corrections"}
 
 
 def _layers(found: Cents) -> dict[str, int]:
@@ -61,12 +63,21 @@ def coverage(con: DuckDBPyConnection, context: Context, period: Period, by: str 
         rows=rows,
         total=("all AI cost", found.total, _sum(shares)),
         below=(("attributed (direct + rule)", attributed, in_percent),),
-        notes=tuple(standing_notes(con, context, period)),
+        notes=(*_laid_on(found, context.currency), *standing_notes(con, context, period)),
         currency=context.currency,
         period=str(period),
         company=context.company,
         run=context.run,
     )
+
+
+def _laid_on(found: Cents, currency: str) -> tuple[str, ...]:
+    """Why a layer here is not that of a statement: credits, tax and corrections stand apart there."""
+    parts = found.by_part
+    said = [f"{name} {show(parts[key], currency)}" for key, name in _APART.items() if parts.get(key)]
+    if not said:
+        return ()
+    return (f"With {', '.join(said)} laid on the layers of the cost they go with; statements show them apart",)
 
 
 def _sum(shares: list[Decimal | None]) -> Decimal | None:
@@ -90,14 +101,17 @@ def coverage_by_dimension(con: DuckDBPyConnection, context: Context, period: Per
     for layer in shown:
         columns.append(Column(layer, LAYERS[layer], "money"))
         columns.append(Column(f"{layer}_percent", "%", "percent"))
-    columns.append(Column("attributed_percent", "direct + rule", "percent"))
-    columns.append(Column("total", "All AI cost", "money"))
+    columns.append(Column("attributed_percent", "dir.+rule", "percent"))
+    columns.append(Column("total", "Total", "money"))
     return Table(
         name="coverage-by-dimension",
         title=f"Coverage by dimension, {period.title}, {context.currency}",
         columns=tuple(columns),
         rows=tuple(rows),
-        notes=tuple(standing_notes(con, context, period)),
+        notes=(
+            *_laid_on(cents(con, context, period), context.currency),
+            *standing_notes(con, context, period),
+        ),
         currency=context.currency,
         period=str(period),
         company=context.company,

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 
 from duckdb import DuckDBPyConnection
 
-from apportion.money import apportion, half_up_div, minor_digits
+from apportion.money import apportion, half_up_div, minor_digits, show
 from apportion.period import Period
 from apportion.report import queries
 from apportion.report.cents import PARTS, USAGE_KINDS, Cents, cents, has_period, ranked, sums
-from apportion.report.context import Context
-from apportion.report.notes import pool_notes, standing_notes
+from apportion.report.context import Context, is_rest
+from apportion.report.evidence import evidence_of
+from apportion.report.notes import counted, pool_notes, standing_notes
 from apportion.report.percentages import change, percent, quotient
 from apportion.report.table import Column, Row, Table
 from apportion.report.weights import Measure
@@ -30,6 +31,7 @@ _LINES = {
     "tax": "Tax",
     "adjustments": "Corrections of earlier periods",
 }
+_OF_CALLS = frozenset({"list cost", "tokens", "requests"})
 _ROLES = {"idle": ", idle", "own_idle": ", own idle"}
 
 
@@ -65,6 +67,11 @@ class _Claim:
         return Measure(self.method, self.basis or "", self.fallback or "", currency)
 
     @property
+    def called(self) -> str:
+        """Its model, or its rule where no calls weigh it: the seats of a tool, a job with its own tag."""
+        return self.model or ("" if self.basis in _OF_CALLS else self.rule)
+
+    @property
     def is_usage(self) -> bool:
         return self.kind in USAGE_KINDS
 
@@ -93,11 +100,11 @@ def detail(
     tables.append(_by_category(blank, now))
     made = [
         _direct(con, context, period, blank=blank, value=value, claims=claims),
-        _by_rule(blank, claims),
+        _by_rule(con, context, period, blank=blank, value=value, claims=claims),
         _shared(blank, claims),
         _others(blank, claims),
     ]
-    notes = pool_notes(con, context, period, {claim.pool for claim in claims})
+    notes = pool_notes(con, context, period, {claim.pool for claim in claims}, told=True)
     tables[0] = replace(tables[0], notes=(*notes, *tables[0].notes))
     return [*tables, *(table for table in made if table.rows)]
 
@@ -115,13 +122,13 @@ def _summary(
             rows.append(_line(title, parts.get(part, 0), earlier.get(part, 0) if known else None))
     return Table(
         name="summary",
-        title=f"{value}, statement, {period.title}, {context.currency}",
+        title=f"{value}, {'credit note' if now.total < 0 else 'statement'}, {period.title}, {context.currency}",
         columns=(
             Column("line", "Summary"),
             Column("now", f"{period.start:%B}", "money"),
             Column("before", f"{period.previous.start:%B}", "money"),
             Column("change", "Change", "money", signed=True),
-            Column("change_percent", "Change", "percent", signed=True),
+            Column("change_percent", "%", "percent", signed=True),
         ),
         rows=tuple(rows),
         total=_line(f"Charged to {value}", now.total, before.total if known else None),
@@ -139,8 +146,10 @@ def _line(title: str, now: int, before: int | None) -> Row:
 
 
 def _adds_up(every: Table) -> str:
-    others = max(len(every.rows) - 2, 0)
-    return f"This statement, {others} others and what is unallocated add up to all AI cost of the period"
+    total = 0 if every.total is None else every.row(every.total[0])["total"]
+    whole = f"{show(total, every.currency)} {every.currency}" if isinstance(total, int) else "all AI cost"
+    others = counted(max(len([row for row in every.rows if not is_rest(row[0])]) - 1, 0), "other")
+    return f"This statement, {others} and what is unallocated add up to {whole}, all AI cost of the period"
 
 
 def _by_category(blank: Table, now: Cents) -> Table:
@@ -168,7 +177,7 @@ def _direct(
     billed: dict[tuple[str, str], int] = defaultdict(int)
     for claim in claims:
         if claim.layer == "direct" and claim.is_usage:
-            billed[claim.provider or "", claim.model or ""] += claim.minor
+            billed[claim.provider or "", claim.called] += claim.minor
     parameters = {"dimension": context.owner, "value": value, "start": period.start, "end": period.end}
     used: dict[tuple[str, str], list[int]] = {}
     names = queries.cut_by_columns(context, context.owner)
@@ -229,11 +238,29 @@ def _direct_row(key: tuple[str, str], used: list[int] | None, listed: int | None
     )
 
 
-def _by_rule(blank: Table, claims: list[_Claim]) -> Table:
+def _by_rule(
+    con: DuckDBPyConnection,
+    context: Context,
+    period: Period,
+    *,
+    blank: Table,
+    value: str,
+    claims: list[_Claim],
+) -> Table:
+    """What stood in for the owner's name: an alias, a map, a default, each with its money."""
     found: dict[tuple[str, str, str], int] = defaultdict(int)
+    amounts: dict[tuple[str, str, str], int] = defaultdict(int)
+    rules: dict[str, str] = {}
     for claim in claims:
         if claim.layer in ("rule", "default") and claim.is_usage:
-            found[claim.evidence or "", PARTS[claim.layer], f"{claim.rule} v{claim.version}"] += claim.minor
+            amounts[claim.pool, value, claim.layer] += claim.minor
+            rules[claim.pool] = f"{claim.rule} v{claim.version}"
+    for way in evidence_of(con, context, period, amounts):
+        found[way.words, PARTS[way.layer], rules[way.pool]] += way.minor
+        amounts[way.pool, value, way.layer] -= way.minor
+    for (pool, _, layer), minor in amounts.items():
+        if minor:
+            found["(no cell says)", PARTS[layer], rules[pool]] += minor
     return replace(
         blank,
         name="rules",
@@ -288,6 +315,9 @@ def _others(blank: Table, claims: list[_Claim]) -> Table:
     titles = {"credit": "Credit", "tax": "Tax", "correction": "Correction"}
     listed = [claim for claim in claims if not claim.is_usage]
     listed.sort(key=lambda claim: (list(titles).index(claim.kind), claim.invoice or "", claim.name, claim.pool))
+    # One line per pool: a reader of a credit does not care in which layers its weights came.
+    whole = {claim.pool: claim for claim in reversed(listed)}
+    minors = sums((claim.pool, claim.minor) for claim in listed)
     rows: tuple[Row, ...] = tuple(
         (
             titles[claim.kind],
@@ -295,9 +325,9 @@ def _others(blank: Table, claims: list[_Claim]) -> Table:
             claim.name,
             claim.pool_minor,
             claim.measure(blank.currency).words,
-            claim.minor,
+            minors[pool],
         )
-        for claim in listed
+        for pool, claim in ((pool, whole[pool]) for pool in minors)
     )
     return replace(
         blank,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -11,7 +12,7 @@ from duckdb import DuckDBPyConnection
 from apportion.money import nano_digits
 from apportion.period import Period
 from apportion.report import queries
-from apportion.report.context import Context
+from apportion.report.context import HIDDEN, Context, shown_value
 from apportion.report.table import Cell, Column, Kind, Row, Table
 
 
@@ -35,6 +36,9 @@ class Listing:
     dated: bool = True
     total: str | None = None
 
+
+# Rows as they were received may hold anybody's name.
+_AS_RECEIVED = frozenset({"excerpt", "detail"})
 
 LISTINGS: dict[str, Listing] = {
     "pools": Listing(
@@ -146,8 +150,25 @@ def listing(con: DuckDBPyConnection, context: Context, period: Period, name: str
         where = "WHERE period = $period" if shape.dated else ""
         asked = {"period": str(period)} if shape.dated else {}
         query = f"SELECT {listed} FROM {shape.relation} {where} ORDER BY {shape.order}"
-        rows = [tuple(_cell(value) for value in row) for row in con.execute(query, asked).fetchall()]
+        hidden = _hidden(context, shape)
+        rows = [
+            tuple(hidden.get(at, _cell)(value) for at, value in enumerate(row))
+            for row in con.execute(query, asked).fetchall()
+        ]
     return _table(context, period, name, shape, rows)
+
+
+def _hidden(context: Context, shape: Listing) -> dict[int, Callable[[Any], Cell]]:
+    """What is done to the columns that may name people, where people are not shown by name."""
+    if context.users == "name":
+        return {}
+    found: dict[int, Callable[[Any], Cell]] = {}
+    for at, (key, *_) in enumerate(shape.columns):
+        if key == "owner":
+            found[at] = lambda value: shown_value(context, context.owner, str(value))
+        elif key in _AS_RECEIVED:
+            found[at] = lambda value: None if value is None else HIDDEN
+    return found
 
 
 def cells(con: DuckDBPyConnection, context: Context, period: Period) -> Table:

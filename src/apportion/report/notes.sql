@@ -1,7 +1,7 @@
 -- What a reader of the pools has to be told: fallbacks, notes, estimates and who took part with weight 0.
 -- Reads:  pools, claims.
 -- Writes: pool_id, rule, rule_version, item, method, basis, status, fallback, note, amount_minor,
---         weightless (owners whose whole weight is 0, as a list, as shown).
+--         usage (none, priced or unpriced), model, weightless (owners whose whole weight is 0, as a list, as shown).
 -- Grain:  pool, for one period.
 SELECT
   p.pool_id,
@@ -14,6 +14,8 @@ SELECT
   p.fallback,
   p.note,
   p.amount_minor,
+  p.usage,
+  p.model,
   z.weightless
 FROM pools AS p
 LEFT JOIN (

@@ -9,6 +9,6 @@ SELECT
     WHEN amount_minor <> 0 THEN amount_minor
     ELSE COALESCE((SELECT SUM(amount_minor) FROM claims WHERE pool_id = $pool AND amount_minor > 0), 0)
   END AS amount_minor,
-  basis, weight_total, fallback, note
+  basis, weight_total, fallback, note, billing_account_id, windows
 FROM pools
 WHERE pool_id = $pool

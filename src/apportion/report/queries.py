@@ -14,6 +14,7 @@ from sqlglot import exp
 from apportion.report.context import HIDDEN, PERSON_DIMENSION, UNALLOCATED, Context
 
 Rows = list[tuple[Any, ...]]
+Expression = exp.Expr
 
 _ENGINE = "duckdb"
 

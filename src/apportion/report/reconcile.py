@@ -49,11 +49,9 @@ class _Line:
     """One invoice, or one estimate, against its meter."""
 
     title: str
-    provider: str
     invoiced: int | None
     compared: int
     metered: int | None
-    unpriced: int
     other: tuple[tuple[str, int], ...]
 
     @property
@@ -107,7 +105,7 @@ def _lines(con: DuckDBPyConnection, context: Context, period: Period, invoices: 
         metered[provider, account] = (cents, int(unpriced))
     rows = queries.run(con, "billed", {"period": str(period)})
     # A bill or a meter that names no account speaks for all accounts of its provider.
-    blind = {p for p, account in metered if not account} | {row[2] for row in rows if not row[3]}
+    blind = {p for p, account in metered if not account} | {row[2] for row in rows if row[5] != "none" and not row[3]}
     for provider, account in [key for key in metered if key[0] in blind and key[1]]:
         cents, unpriced = metered.pop((provider, account))
         so_far = metered.get((provider, ""), (0, 0))
@@ -115,21 +113,22 @@ def _lines(con: DuckDBPyConnection, context: Context, period: Period, invoices: 
     billed: dict[str, dict[tuple[str, str], int]] = defaultdict(lambda: defaultdict(int))
     others: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     estimates: dict[str, int] = defaultdict(int)
-    for key, status, provider, account, kind, minor in rows:
+    for key, status, provider, account, kind, usage, minor in rows:
         if status == _ESTIMATE:
             estimates[provider] += int(minor)
         elif kind in _CAUSES:
             others[key][_CAUSES[kind]] += int(minor)
         elif kind in USAGE_KINDS:
             found = (provider, "" if provider in blind else account)
-            if found in metered:
+            if usage == "priced" and found in metered:
                 billed[key][found] += int(minor)
             else:
-                others[key]["no usage"] += int(minor)
+                others[key]["unpriced usage" if usage == "unpriced" else "no usage"] += int(minor)
     shares = _divided(billed, metered)
-    lines = [_line(invoice, billed[invoice.key], metered, shares, others[invoice.key]) for invoice in invoices]
+    lines = [_line(invoice, billed[invoice.key], shares, others[invoice.key]) for invoice in invoices]
     for provider, minor in sorted(estimates.items()):
-        lines.append(_Line("no bill yet (estimate)", provider, None, minor, minor, 0, ()))
+        named = f"{provider}: no bill yet (estimate)" if provider else "no bill yet (estimate)"
+        lines.append(_Line(named, None, minor, minor, ()))
     return lines
 
 
@@ -151,20 +150,16 @@ def _divided(
 def _line(
     invoice: Invoice,
     billed: dict[tuple[str, str], int],
-    metered: dict[tuple[str, str], tuple[int, int]],
     shares: dict[tuple[str, tuple[str, str]], int],
     others: dict[str, int],
 ) -> _Line:
-    unpriced = sum(minor - shares[invoice.key, account] for account, minor in billed.items() if metered[account][1])
     named = {**others, "to the tax account": invoice.tax_account}
     named |= {"not AI": invoice.out_of_scope, "prepaid": invoice.prepaid}
     return _Line(
         title=invoice.title,
-        provider=", ".join(sorted({provider for provider, _ in billed})) or (invoice.issuer or ""),
         invoiced=invoice.ledger,
         compared=sum(billed.values()),
         metered=sum(shares[invoice.key, account] for account in billed) if billed else None,
-        unpriced=unpriced,
         other=tuple(sorted((cause, minor) for cause, minor in named.items() if minor)),
     )
 
@@ -183,7 +178,6 @@ def _compared(
         rows.append(
             (
                 line.title,
-                line.provider,
                 line.invoiced,
                 billed,
                 line.metered,
@@ -196,7 +190,6 @@ def _compared(
     compared, metered = sum(line.compared for line in known), sum(line.metered or 0 for line in known)
     total: Row = (
         "All invoices",
-        "",
         sum(line.invoiced or 0 for line in lines),
         compared,
         metered,
@@ -212,18 +205,17 @@ def _compared(
         title=f"Billed against metered, {period.title}, {context.currency}",
         columns=(
             Column("invoice", "Invoice"),
-            Column("provider", "Provider"),
-            Column("invoiced", "Invoice total", "money"),
-            Column("billed", "for metered usage", "money"),
+            Column("invoiced", "Invoice", "money"),
+            Column("billed", "of it metered usage", "money"),
             Column("metered", "Metered", "money"),
             Column("variance", "Variance", "money", signed=True),
-            Column("variance_percent", "of invoice", "percent", signed=True),
+            Column("variance_percent", "of billed", "percent", signed=True),
             Column("status", "Status"),
         ),
         rows=tuple(rows),
         total=total,
         notes=(
-            f"Variance is billed minus metered in percent of the invoice's usage; {limits}",
+            f"Variance is what the invoice bills for metered usage minus the meter, in percent of the bill; {limits}",
             *standing_notes(con, context, period),
         ),
     )
@@ -237,8 +229,6 @@ def _causes(context: Context, period: Period, lines: list[_Line]) -> Table:
             continue
         gap = line.invoiced - (line.metered or 0)
         named = [(cause, minor) for cause, minor in line.other if minor]
-        if line.unpriced:
-            named.append(("unpriced usage", line.unpriced))
         named.sort(key=lambda pair: (-abs(pair[1]), pair[0]))
         rest = gap - sum(minor for _, minor in named)
         rows += [(line.title, cause, minor) for cause, minor in named]

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Mapping
+
 from duckdb import DuckDBPyConnection
 
-from apportion.errors import ApportionError
+from apportion.errors import WrongUsage
+from apportion.money import show
 from apportion.period import Period
 from apportion.report.cents import PARTS, Cents, cents, has_period, ranked
 from apportion.report.context import UNALLOCATED, Context, is_rest, shown_value
 from apportion.report.detail import detail
 from apportion.report.notes import pool_notes, standing_notes
 from apportion.report.percentages import change
-from apportion.report.table import Cell, Column, Row, Table
+from apportion.report.table import Cell, Column, Row, Table, trimmed
 
 _TOTAL = "All AI cost"
+_MOST_NAMES = 8
+# The layers are always shown, whatever is in them (law L8).
+_ALWAYS = frozenset({"direct", "rule", "shared"})
 
 
 def _row(name: str, parts: dict[str, int], shown: list[str], total: int, before: int | None) -> Row:
-    # What nobody owns has no layer: 0.00 there would read as if it had been looked for and found.
-    nothing: Cell = "" if is_rest(name) else 0
-    cells = [parts.get(part) or nothing for part in shown]
+    # What nobody owns has no layer, and what has an owner is not unallocated: 0.00 there would read as if it
+    # had been looked for and found.
+    cells: list[Cell] = [
+        parts.get(part) or ("" if is_rest(name) or (part == UNALLOCATED and name != _TOTAL) else 0) for part in shown
+    ]
     moved = None if before is None else total - before
     return (name, *cells, total, moved, change(total, before))
 
@@ -34,10 +43,11 @@ def statements(con: DuckDBPyConnection, context: Context, period: Period, by: st
         by: A dimension; the owner's if not given. The same cents are cut again (D5).
 
     Returns:
-        A table named `statements`, largest first, unallocated last, total = the AI cost of the period.
+        A table named `statements`, largest first, unallocated last, total = the AI cost of the period. In every
+        row the parts add up to the total; parts other than the layers are shown where there are some.
 
     Raises:
-        ApportionError: There is no such dimension.
+        WrongUsage: There is no such dimension.
     """
     dimension = context.known(by or context.owner)
     now = cents(con, context, period, dimension)
@@ -48,7 +58,7 @@ def statements(con: DuckDBPyConnection, context: Context, period: Period, by: st
     totals = {**dict.fromkeys(earlier, 0), **now.by_value}
     everything, parts = now.by_part, now.parts_by_value
     totals.setdefault(UNALLOCATED, 0)
-    shown = [part for part in PARTS if part != "default" or everything.get(part)]
+    shown = [part for part in PARTS if part in _ALWAYS or part in everything]
     rows = tuple(
         _row(value, parts.get(value, {}), shown, totals[value], earlier.get(value, 0) if before else None)
         for value in ranked(totals)
@@ -56,24 +66,40 @@ def statements(con: DuckDBPyConnection, context: Context, period: Period, by: st
     month = f"{period.previous.start:%B}"
     columns = (
         Column(dimension, dimension.replace("_", " ").capitalize()),
-        *(Column(part, PARTS[part], "money") for part in shown),
+        *(Column(part, PARTS[part], "money", spare=part not in _ALWAYS) for part in shown),
         Column("total", "Total", "money"),
         Column("change", f"on {month}", "money", signed=True),
-        Column("change_percent", "Change", "percent", signed=True),
+        Column("change_percent", "%", "percent", signed=True),
     )
     whose = "" if dimension == context.owner else f" by {dimension}, the same cents cut again"
-    return Table(
+    table = Table(
         name="statements",
         title=f"{period.title}{whose}, {context.currency}",
         columns=columns,
         rows=rows,
         total=_row(_TOTAL, everything, shown, now.total, before.total if before else None),
-        notes=(*pool_notes(con, context, period), *standing_notes(con, context, period)),
+        notes=(
+            *_credit_notes(totals, context.currency),
+            *pool_notes(con, context, period, told=True),
+            *standing_notes(con, context, period),
+        ),
         currency=context.currency,
         period=str(period),
         company=context.company,
         run=context.run,
     )
+    return trimmed(table)
+
+
+def _credit_notes(totals: Mapping[str, int], currency: str) -> tuple[str, ...]:
+    """Who is owed more than they were charged: their statement is a credit note, and is never clipped to 0."""
+    owed = [value for value in ranked(totals) if totals[value] < 0 and not is_rest(value)]
+    if not owed:
+        return ()
+    named = ", ".join(f"{value} {show(totals[value], currency)}" for value in owed[:_MOST_NAMES])
+    more = f" and {len(owed) - _MOST_NAMES:,} more" if len(owed) > _MOST_NAMES else ""
+    word = "Credit note" if len(owed) == 1 else "Credit notes"
+    return (f"{word}: {named}{more} {currency}, carried and not clipped to 0",)
 
 
 def statement(
@@ -96,7 +122,7 @@ def statement(
         One table of everyone, or the tables of one value's statement.
 
     Raises:
-        ApportionError: There is no such dimension, or nothing was ever charged to such a value.
+        WrongUsage: There is no such dimension, or nothing was ever charged to such a value.
     """
     every = statements(con, context, period, by)
     if owner is None:
@@ -105,9 +131,10 @@ def statement(
     names = [str(cell) for cell in every.column(dimension)]
     value = owner if owner in names else shown_value(context, dimension, owner)
     if value not in names:
-        raise ApportionError(
+        near = difflib.get_close_matches(owner, names, n=1)
+        raise WrongUsage(
             "unknown-owner",
-            f"no statement of {period} for {dimension} {owner!r}; there is {', '.join(names[:20])}",
-            cure="name one of them",
+            f"There is no statement of {period} for {dimension} {owner!r}; there is {', '.join(names[:20])}.",
+            cure=f"did you mean {near[0]!r}?" if near else "name one of them",
         )
     return detail(con, context, period, dimension=dimension, value=value, every=every)

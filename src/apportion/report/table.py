@@ -10,7 +10,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
@@ -36,6 +36,8 @@ class Column:
         kind: What its cells are. A percent of 82.5 is the Decimal 82.5.
         signed: Also show a plus: the column is a change.
         currency: Of its money cells, where it is not that of the table.
+        spare: Left out of a `trimmed` table where no cell of it has anything to say.
+        short: A terminal shows only so many characters of a cell; every export holds all of it.
     """
 
     name: str
@@ -43,6 +45,8 @@ class Column:
     kind: Kind = "text"
     signed: bool = False
     currency: str | None = None
+    spare: bool = False
+    short: int | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,30 @@ class Table:
             if row[0] == key:
                 return dict(zip(names, row, strict=True))
         raise KeyError(key)
+
+
+def trimmed(table: Table) -> Table:
+    """The table without its spare columns that hold nothing but zeros, blanks and n/a.
+
+    It is the table itself that changes, so that the terminal and every export show the same columns.
+    """
+    rows = table.all_rows()
+    kept = [
+        at
+        for at, column in enumerate(table.columns)
+        if not column.spare or any(row[at] not in (None, "") and row[at] != 0 for row in rows)
+    ]
+
+    def cut(row: Row) -> Row:
+        return tuple(row[at] for at in kept)
+
+    return replace(
+        table,
+        columns=tuple(table.columns[at] for at in kept),
+        rows=tuple(map(cut, table.rows)),
+        total=None if table.total is None else cut(table.total),
+        below=tuple(map(cut, table.below)),
+    )
 
 
 def amount(cell: int | Decimal, currency: str) -> Decimal:

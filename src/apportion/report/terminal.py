@@ -40,6 +40,8 @@ def for_people(cell: Cell, column: Column, currency: str, *, in_total: bool = Fa
     if cell is None:
         return NOT_AVAILABLE
     if isinstance(cell, str):
+        if column.short and len(cell) > column.short:
+            cell = cell[: column.short] + _ELLIPSIS
         return _DASH if cell == "" and column.kind != "text" and not in_total else visible(cell)
     if isinstance(cell, date):
         return cell.isoformat()

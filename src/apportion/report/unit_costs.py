@@ -18,7 +18,7 @@ from apportion.report.cents import USAGE_KINDS, cents, sums
 from apportion.report.context import UNALLOCATED, Context, is_rest, shown_value
 from apportion.report.notes import standing_notes
 from apportion.report.percentages import percent, quotient
-from apportion.report.table import Cell, Column, Row, Table
+from apportion.report.table import Cell, Column, Row, Table, trimmed
 
 _THOUSAND = 1_000
 _MILLION = 10**6
@@ -99,7 +99,7 @@ def unit_costs(
             Column("calls", "Calls", "integer"),
             Column("million_tokens", "Tokens, M", "decimal"),
             Column("per_call", "per call", "money"),
-            Column("per_1000_requests", "per 1,000 requests", "money"),
+            Column("per_1000_requests", "per 1,000", "money"),
             Column("per_million_tokens", "per 1M tokens", "money"),
         ),
         rows=tuple(row(value, cost.get(value, 0), *counted.get(value, (0, 0))) for value in values),
@@ -168,6 +168,7 @@ def margins(
     dimension = context.known(customer)
     found = cents(con, context, period, dimension).of(kinds=USAGE_KINDS)
     shared = sums((p.value, p.minor) for p in found if p.layer == "shared")
+    nobodys = sums((p.value, p.minor) for p in found if p.value == UNALLOCATED and p.layer != "shared")
     cost = found.by_value
     earned_micro = _meter(con, context, period, meter=revenue, dimension=dimension)
     foreign = sorted({unit for units in earned_micro.values() for unit in units} - {context.currency})
@@ -181,8 +182,9 @@ def margins(
             value,
             # Revenue in another currency is unknown here, which is not the same as none.
             earned=None if set(earned_micro.get(value, {})) - {context.currency} else earned.get(value, 0),
-            direct=cost.get(value, 0) - shared.get(value, 0),
+            direct=cost.get(value, 0) - shared.get(value, 0) - nobodys.get(value, 0),
             shared=shared.get(value, 0),
+            unallocated=nobodys.get(value, 0) if value == UNALLOCATED else "",
             requests=asked.get(value, 0),
         )
         for value in values
@@ -190,27 +192,29 @@ def margins(
     notes = [f"Cost to serve is {_BEFORE}, all categories; margin % of all is Σ margin ÷ Σ revenue"]
     if foreign:
         notes.append(f"Revenue in {', '.join(foreign)} is not in {context.currency}: those margins are n/a")
-    return Table(
+    table = Table(
         name="margins",
         title=f"Margin by {dimension}, {period.title}, {context.currency}",
         columns=(
             Column(dimension, dimension.replace("_", " ").capitalize()),
             Column("revenue", "Revenue", "money"),
-            Column("direct", "Direct cost", "money"),
-            Column("requests", "Requests", "integer"),
-            Column("shared", "Shared", "money"),
+            Column("direct", "Direct", "money"),
+            Column("shared", "Shared", "money", spare=True),
+            Column("unallocated", "Unallocated", "money", spare=True),
             Column("cost", "Cost to serve", "money"),
             Column("margin", "Margin", "money"),
-            Column("margin_percent", "Margin", "percent"),
-            Column("per_1000_requests", "per 1,000 requests", "money"),
+            Column("margin_percent", "%", "percent"),
+            Column("requests", "Requests", "integer"),
+            Column("per_1000_requests", "per 1,000", "money"),
         ),
         rows=tuple(sorted(rows, key=lambda row: _margin_order(row, descending=descending))),
         total=_margin_row(
             context,
             "All",
             earned=None if foreign else sum(earned.values()),
-            direct=found.total - sum(shared.values()),
+            direct=found.total - sum(shared.values()) - sum(nobodys.values()),
             shared=sum(shared.values()),
+            unallocated=sum(nobodys.values()),
             requests=sum(asked.get(value, 0) for value in values),
         ),
         notes=(*notes, *standing_notes(con, context, period)),
@@ -219,14 +223,18 @@ def margins(
         company=context.company,
         run=context.run,
     )
+    return trimmed(table)
 
 
-def _margin_row(context: Context, name: str, *, earned: int | None, direct: int, shared: int, requests: int) -> Row:
-    cost = direct + shared
+def _margin_row(
+    context: Context, name: str, *, earned: int | None, direct: int, shared: int, unallocated: int | str, requests: int
+) -> Row:
+    cost = direct + shared + (unallocated if isinstance(unallocated, int) else 0)
     margin = None if earned is None else earned - cost
     share: Cell = None if earned is None or margin is None else percent(margin, earned)
     each = per(cost, requests, _THOUSAND, context.currency, minor_digits(context.currency))
-    return (name, earned, direct, requests, shared, cost, margin, share, each)
+    own: Cell = "" if name == UNALLOCATED and not direct else direct
+    return (name, earned, own, shared, unallocated, cost, margin, share, requests, each)
 
 
 def _margin_order(row: Row, *, descending: bool) -> tuple[bool, bool, Decimal, str]:

@@ -87,7 +87,7 @@ class DuckDBEngine:
         self._connection.close()
 
     def cursor(self) -> DuckDBEngine:
-        """The same tables, for another thread; Arrow tables registered here are not among them."""
+        """The same tables, for another thread."""
         other = object.__new__(DuckDBEngine)
         other._connection = self._connection.cursor()
         other._set_up()
@@ -104,7 +104,7 @@ class DuckDBEngine:
 
     def fetch(self, sql: str, params: Params = None) -> list[tuple[Any, ...]]:
         """The rows of a query."""
-        with _world():
+        with world():
             return self._execute(sql, params).fetchall()
 
     def value(self, sql: str, params: Params = None) -> Any:
@@ -114,7 +114,7 @@ class DuckDBEngine:
 
     def records(self, sql: str, params: Params = None) -> list[dict[str, Any]]:
         """The rows of a query by column name."""
-        with _world():
+        with world():
             cursor = self._execute(sql, params)
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
@@ -153,7 +153,7 @@ class DuckDBEngine:
 
     def table(self, name: str) -> pa.Table:
         """A whole table or view as Arrow."""
-        with _world():
+        with world():
             return self._connection.sql(f"SELECT * FROM {quoted(name)}").to_arrow_table()
 
     def exists(self, name: str) -> bool:
@@ -165,9 +165,16 @@ class DuckDBEngine:
         return {name: kind for name, kind, *_ in self.fetch(f"DESCRIBE {self._source(query)}")}
 
     def register(self, name: str, arrow: pa.Table | pa.RecordBatchReader) -> None:
-        """Make an Arrow table readable under a name, replacing what had it."""
-        self.drop(name)
-        self._connection.register(name, arrow)
+        """Make the rows of an Arrow table a table of that name, replacing what had it.
+
+        They are copied in: a registered relation would hide a table that a later step makes under its name.
+        """
+        self._make_room(name, "TABLE")
+        self._connection.register("arrow_rows", arrow)
+        try:
+            self._execute(f"CREATE OR REPLACE TABLE {quoted(name)} AS SELECT * FROM arrow_rows")
+        finally:
+            self._connection.unregister("arrow_rows")
 
     def use_view(self, name: str, paths: Sequence[str | Path], schema: Mapping[str, str] | None = None) -> None:
         """Make Parquet files readable as one view; columns meet by name.
@@ -217,7 +224,8 @@ class DuckDBEngine:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
         try:
-            written = self.value(f"COPY ({source}) TO {literal(str(partial))} (FORMAT parquet, COMPRESSION zstd)")
+            target = f"{literal(str(partial))} (FORMAT parquet, COMPRESSION zstd, WRITE_BLOOM_FILTER false)"
+            written = self.value(f"COPY ({source}) TO {target}")
             rows = self.value(f"SELECT COUNT(*) FROM read_parquet([{literal(str(partial))}])")
             if written != rows:
                 raise InvariantError("L1", f"rows of {path.name} read back", written, rows)
@@ -227,7 +235,7 @@ class DuckDBEngine:
         return Written(path, int(rows), sha256)
 
     def _execute(self, sql: str, params: Params = None, step: str | None = None) -> duckdb.DuckDBPyConnection:
-        with _world():
+        with world():
             try:
                 return self._connection.execute(sql, params)
             except duckdb.Error as error:
@@ -239,12 +247,13 @@ class DuckDBEngine:
         return f"SELECT * FROM {quoted(query)}" if self.exists(query) else query
 
     def _kind(self, name: str) -> str | None:
+        # Fetched to the end: an open result would keep the connection busy.
         found = self._connection.execute(
-            "SELECT CASE table_type WHEN 'VIEW' THEN 'VIEW' ELSE 'TABLE' END FROM information_schema.tables"
-            " WHERE lower(table_name) = lower($1)",
+            "SELECT 'VIEW' FROM duckdb_views() WHERE lower(view_name) = lower($1)"
+            " UNION ALL SELECT 'TABLE' FROM duckdb_tables() WHERE lower(table_name) = lower($1)",
             [name],
-        ).fetchone()
-        return str(found[0]) if found else None
+        ).fetchall()
+        return str(found[0][0]) if found else None
 
     def _make_room(self, name: str, kind: str) -> None:
         # A table does not replace a view, nor the other way round.
@@ -258,7 +267,7 @@ _REFUSED = ("Permission denied", "Read-only file system", "Not a directory")
 
 
 @contextmanager
-def _world() -> Iterator[None]:
+def world() -> Iterator[None]:
     """Say what the machine ran out of in our own words."""
     try:
         yield

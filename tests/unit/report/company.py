@@ -35,7 +35,7 @@ CREATE TABLE pools (pool_id VARCHAR, period VARCHAR, rule VARCHAR, rule_version 
   billing_account_id VARCHAR,
   model VARCHAR, currency VARCHAR, effective_nano BIGINT, amount_minor BIGINT, basis VARCHAR,
   weight_total BIGINT,
-  fallback VARCHAR, note VARCHAR);
+  fallback VARCHAR, note VARCHAR, windows INTEGER DEFAULT 1, usage VARCHAR DEFAULT 'priced');
 CREATE TABLE claims (pool_id VARCHAR, owner VARCHAR, layer VARCHAR, role VARCHAR, weight BIGINT,
   evidence VARCHAR,
   amount_minor BIGINT);
@@ -44,7 +44,7 @@ CREATE TABLE allocated_charges (period VARCHAR, day DATE, pool_id VARCHAR, owner
   layer VARCHAR, role VARCHAR, cost_nano BIGINT);
 CREATE TABLE usage_cells (day DATE, provider VARCHAR, billing_account_id VARCHAR, {_DIMS}, calls BIGINT,
   {", ".join(f"{t} BIGINT" for t in _TOKENS)}, list_cost_picos DECIMAL(38,0), price_state VARCHAR,
-  training BOOLEAN DEFAULT FALSE);
+  training BOOLEAN DEFAULT FALSE, source VARCHAR DEFAULT 'calls', model_key VARCHAR);
 CREATE TABLE dimension_ways (dimension VARCHAR, via TINYINT, layer VARCHAR, evidence VARCHAR);
 CREATE TABLE invoices (invoice_key VARCHAR, period VARCHAR, issuer VARCHAR, invoice_id VARCHAR,
   billing_account_id VARCHAR, currency VARCHAR, rate DECIMAL(18,9), billed_minor BIGINT,
@@ -65,6 +65,8 @@ CREATE TABLE quarantine (table_name VARCHAR, source VARCHAR, source_file VARCHAR
 CREATE TABLE allocation_steps (pool_id VARCHAR, source_file VARCHAR, source_row BIGINT);
 INSERT INTO dimension_ways SELECT d, w.via, w.layer, w.layer FROM (SELECT UNNEST({list(DIMENSIONS)}) AS d)
   CROSS JOIN (VALUES (1, 'direct'), (2, 'rule'), (3, 'default')) AS w(via, layer);
+UPDATE dimension_ways SET evidence = 'tag team' WHERE dimension = 'team' AND via = 1;
+UPDATE dimension_ways SET evidence = 'keys: team by api_key_id' WHERE dimension = 'team' AND via = 2;
 """
 
 
@@ -86,6 +88,9 @@ class Claim:
     role: str = "use"
     evidence: str | None = None
     cells: Mapping[tuple[str, int, str], int] = field(default_factory=dict)
+
+
+_VIAS = {"direct": 1, "rule": 2, "default": 3, "shared": -1, "unallocated": 0}
 
 
 class Company:
@@ -124,7 +129,8 @@ class Company:
             cells = dict(claim.cells) or {("unallocated", 0, "unallocated"): claim.minor * self.unit}
             for (customer, via, user), nano in cells.items():
                 dims = {f"{d}": "unallocated" for d in DIMENSIONS} | {f"{d}_via": 0 for d in DIMENSIONS}
-                dims |= {"team": claim.owner, "customer": customer, "customer_via": via}
+                dims |= {"team": claim.owner, "team_via": _VIAS[claim.layer]}
+                dims |= {"customer": customer, "customer_via": via}
                 dims |= {"user": user, "user_via": 0 if user == "unallocated" else 1}
                 self.insert(
                     "allocated_charges",

@@ -15,6 +15,7 @@ def s03(invoice: int, metered: str = "9412.37", **usage: object) -> Company:
     made = Company()
     made.invoice("P|1", ledger_minor=invoice, ai_minor=invoice)
     pool: dict[str, Any] = {"invoice_key": "P|1", "provider": "p", "billing_account_id": "a"}
+    pool["usage"] = usage.get("price_state", "priced")
     made.pool("inference", [Claim("alpha", invoice)], **pool)
     picos = Decimal(metered).scaleb(12)
     made.usage("alpha", provider="p", billing_account_id="a", list_cost_picos=picos, **usage)
@@ -81,7 +82,7 @@ def test_usage_without_a_bill_is_an_estimate_and_no_variance() -> None:
     made.pool("est", [Claim("support", 1_263)], status="estimate", provider="anthropic", invoice_key="estimate|o")
     made.invoice("estimate|o", ledger_minor=1_263, ai_minor=1_263, status="estimate")
     found = reconcile(made.con, context(), PERIOD)
-    row = found.tables[0].row("no bill yet (estimate)")
+    row = found.tables[0].row("anthropic: no bill yet (estimate)")
     assert (row["invoiced"], row["metered"], row["status"]) == (None, 1_263, "estimate")
 
 
@@ -92,7 +93,7 @@ def test_the_bridge_names_every_account_and_what_does_not_add_up() -> None:
     assert (aws["ledger"], aws["ai"], aws["not_ai"], aws["prepaid"]) == (200_000, 50_000, 140_000, 10_000)
     assert aws["adds_up"] == "yes"
     assert aws["printed"] is None
-    assert bridge.row("OpenAI INV-1")["rounding"] == Decimal("0.00")
+    assert not {"rounding", "currency", "tax_account"} & {c.name for c in bridge.columns}
     made.con.execute("UPDATE invoices SET ai_minor = ai_minor + 1 WHERE invoice_key = $key", {"key": OPENAI})
     broken = reconcile(made.con, context(), PERIOD)
     assert not broken.balanced

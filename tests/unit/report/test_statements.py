@@ -22,13 +22,19 @@ def test_one_row_per_owner_largest_first_and_unallocated_last() -> None:
     assert table.column("team") == owners
     support = table.row("support")
     assert (support["direct"], support["rule"], support["shared"]) == (40_000, 0, 30_001)
-    assert (support["credits"], support["tax"], support["adjustments"]) == (-3_000, 1_334, 0)
+    assert (support["credits"], support["tax"]) == (-3_000, 1_334)
+    assert "adjustments" not in support
     assert support["total"] == 68_335
     assert (support["change"], support["change_percent"]) == (18_335, Decimal("36.7"))
     assert table.row("growth")["change_percent"] == Decimal("-100.0")
     assert table.row("search")["change_percent"] is None
     assert table.row("unallocated")["direct"] == ""
+    assert (support["unallocated"], table.row("unallocated")["unallocated"]) == ("", 5_000)
     assert table.row("All AI cost")["total"] == 108_000
+    parts = [c.name for c in table.columns if c.kind == "money" and not c.signed and c.name != "total"]
+    for name in [*owners, "All AI cost"]:
+        row = table.row(name)
+        assert sum(int(str(row[part] or 0)) for part in parts) == row["total"]
     assert any("weight 0 in person-days: drift" in note for note in table.notes)
     assert any("day-weighted" in note for note in table.notes)
 
@@ -104,7 +110,7 @@ def test_the_detail_adds_up_to_the_row() -> None:
     assert others.total is not None
     assert others.total[-1] == -1_666
     rule = {t.name: t for t in statement(larkspur().con, context(), PERIOD, owner="search")}["rules"]
-    assert rule.row("key k-7f")["amount"] == 15_000
+    assert rule.row("keys: team by api_key_id")["amount"] == 15_000
 
 
 def test_the_detail_of_another_dimension_adds_up_too() -> None:
@@ -135,8 +141,14 @@ def test_quarantine_and_usage_without_a_price_stay_in_every_report() -> None:
     made.insert("quarantine", table_name="charges", reason="amount", amount="12.50", currency="USD")
     made.usage("support", price_state="unpriced", calls=3, model="o6")
     notes = statements(made.con, context(), PERIOD).notes
-    assert any("1 rows in quarantine, 12.50 USD" in note for note in notes)
-    assert any("3 calls of 1 models have no price" in note for note in notes)
+    assert any("1 row in quarantine, 12.50 USD" in note for note in notes)
+    assert "o6: 3 calls have no price; they weigh by tokens" in notes
+    made.pool(
+        "o6", [Claim("support", 2_302)], usage="unpriced", basis="tokens", model="o6", note="3 calls have no price"
+    )
+    notes = statements(made.con, context(), PERIOD).notes
+    assert "o6: 3 calls have no price; the 23.02 USD billed for it is divided by tokens" in notes
+    assert not any(note.startswith("o6 v1") for note in notes)
 
 
 def test_an_estimate_says_so() -> None:
@@ -173,3 +185,11 @@ def test_the_query_and_the_python_splitter_agree(cells: list[tuple[str, int, int
         names = sorted(inside)
         parts = apportion(whole, [inside[n] for n in names], names, CENT)
         assert found.of(value=key).by_layer == dict(zip(names, parts, strict=True))
+
+
+def test_a_negative_statement_is_a_credit_note() -> None:
+    made = Company()
+    made.pool("credit", [Claim("a", -6_000), Claim("b", 1_000)], kind="credit")
+    table = statements(made.con, context(), PERIOD)
+    assert table.notes[0] == "Credit note: a −60.00 USD, carried and not clipped to 0"
+    assert statement(made.con, context(), PERIOD, owner="a")[0].title.startswith("a, credit note")

@@ -24,7 +24,6 @@ SELECT
     WHEN p.usage_basis <> 'list cost' THEN 'none'
     WHEN s.unpriced_calls = 0 AND s.picos > 0 THEN 'list cost'
     WHEN s.tokens > 0 THEN 'tokens'
-    WHEN s.calls > 0 THEN 'requests'
     ELSE 'none'
   END AS basis,
   CAST(CASE WHEN s.picos > 9000000000000000000 THEN 1000 ELSE 1 END AS BIGINT) AS scale,

@@ -8,6 +8,6 @@ SELECT
   p.invoice_key, p.item, p.provider, p.billing_account_id, p.model_key AS model, p.currency,
   p.effective_nano,
   CAST(CASE WHEN p.moved THEN 0 ELSE p.amount_minor END AS BIGINT) AS amount_minor,
-  p.basis, p.weight_total, p.fallback, p.note, p.charges, p.moved, CAST(p.windows AS INTEGER) AS windows, p.metered
+  p.basis, p.weight_total, p.fallback, p.note, p.charges, p.moved, CAST(p.windows AS INTEGER) AS windows, p.usage
 FROM done_pools AS p
 CROSS JOIN ledger AS l

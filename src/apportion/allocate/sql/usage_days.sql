@@ -7,7 +7,7 @@ SELECT
   provider, billing_account_id AS account_key, model_key, training, day,
   CAST(SUM(calls) AS BIGINT) AS calls,
   CAST(SUM(tokens) AS BIGINT) AS tokens,
-  CAST(SUM(list_cost_picos) AS DECIMAL(38, 0)) AS picos,
+  CAST(COALESCE(SUM(list_cost_picos), 0) AS DECIMAL(38, 0)) AS picos,
   CAST(SUM(CASE WHEN price_state = 'priced' THEN 0 ELSE calls END) AS BIGINT) AS unpriced_calls,
   CAST(SUM(CASE WHEN price_state = 'priced' THEN 0 ELSE tokens END) AS BIGINT) AS unpriced_tokens
 FROM usage_cells

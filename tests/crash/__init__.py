@@ -1,0 +1,1 @@
+"""Runs that are killed, refused or crowded."""

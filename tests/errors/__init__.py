@@ -1,0 +1,1 @@
+"""Every error text, by the command that shows it."""

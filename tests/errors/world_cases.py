@@ -1,0 +1,215 @@
+"""The world: books, disk, memory, stores, installations; and commands that ask for what is not there."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import NoReturn
+from unittest.mock import patch
+
+from obstore.exceptions import GenericError
+
+from apportion.books import Books
+from apportion.books.database import Database
+from apportion.collect import connector, sync
+from apportion.collect.connectors.objects import ObjectStoreConnector
+from apportion.warehouse import duckdb_engine
+from tests.errors.case import Case
+from tests.errors.folder import bill, charge, settings
+
+RUN = (("run",),)
+
+
+def books_of(folder: Path) -> Path:
+    """The database of a project's books."""
+    return folder / ".apportion" / "books.db"
+
+
+def _sql(folder: Path, statement: str) -> None:
+    with closing(sqlite3.connect(books_of(folder))) as books, books:
+        books.execute(statement)
+
+
+@contextmanager
+def _newer_books(folder: Path) -> Iterator[None]:
+    _sql(folder, "UPDATE alembic_version SET version_num = 'v9999'")
+    yield
+
+
+@contextmanager
+def _closed_period(folder: Path) -> Iterator[None]:
+    _sql(folder, "UPDATE periods SET state = 'closed'")
+    yield
+
+
+@contextmanager
+def _damaged_books(folder: Path) -> Iterator[None]:
+    for file in books_of(folder).parent.glob("books.db*"):
+        file.unlink()
+    books_of(folder).write_bytes(b"not a database, and longer than the head of one" * 100)
+    yield
+
+
+@contextmanager
+def _lost_file(folder: Path) -> Iterator[None]:
+    for file in folder.glob(".apportion/warehouse/claims/2026-11/*.parquet"):
+        file.unlink()
+    yield
+
+
+@contextmanager
+def _locked_books(folder: Path) -> Iterator[None]:
+    with (
+        closing(sqlite3.connect(books_of(folder), isolation_level=None)) as other,
+        patch.dict(Books.open.__kwdefaults__, {"busy_seconds": 0.1}),
+    ):
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+@contextmanager
+def _taken_over(folder: Path) -> Iterator[None]:
+    """Another run takes this one for dead while it works."""
+    publish = Books.publish
+
+    def late(books: Books, *args: object, **named: object) -> object:
+        _sql(folder, "UPDATE runs SET status = 'failed' WHERE status = 'running'")
+        return publish(books, *args, **named)  # type: ignore[arg-type]
+
+    with patch.object(Books, "publish", late):
+        yield
+
+
+def _full_disk(_folder: Path) -> AbstractContextManager[object]:
+    return patch.object(duckdb_engine, "_settle", side_effect=OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+
+
+@contextmanager
+def _broken_connector(_folder: Path) -> Iterator[None]:
+    point = EntryPoint("ftp", "apportion_ftp:Connector", connector.GROUP)
+    connector.registered.cache_clear()
+    try:
+        with patch.object(connector, "entry_points", return_value=[point]):
+            yield
+    finally:
+        connector.registered.cache_clear()
+
+
+def _silent_store(_folder: Path) -> AbstractContextManager[object]:
+    def silent(_url: str) -> NoReturn:
+        raise GenericError("connection refused")
+
+    return patch.object(sync, "registered", return_value=connector.by_scheme([ObjectStoreConnector(silent)]))
+
+
+def _no_driver(_folder: Path) -> AbstractContextManager[object]:
+    """A team's books are on a server; this machine has no driver for it."""
+    opened = Database("sqlite:///:memory:")
+    opened.close()
+    start = Database.__init__
+
+    def elsewhere(database: Database, _path: object, **named: float) -> None:
+        start(database, "postgresql+psycopg://books@host/apportion", **named)
+
+    return patch.object(Database, "__init__", elsewhere)
+
+
+def _no_examples(folder: Path) -> AbstractContextManager[object]:
+    return patch("apportion.cli.demo.PLACES", (folder / "nowhere",))
+
+
+WORLD: dict[str, Case] = {
+    "problems-found": Case(
+        {"bills/b.csv": b"", "bills/c.txt": "x"},
+        "",
+        ("2 errors", "nothing was written"),
+        words=("run",),
+        cure="apportion check",
+    ),
+    "no-books": Case({}, "", ("nothing was published yet",), words=("statement",), code=1, cure="apportion run"),
+    "nothing-published": Case(
+        {},
+        "",
+        ("2020-01", "there is 2026-11"),
+        words=("statement", "--period", "2020-01"),
+        before=RUN,
+        code=1,
+        cure="apportion run",
+    ),
+    "unknown-owner": Case({}, "", ("serach", "search"), words=("statement", "--owner", "serach"), before=RUN, code=2),
+    "unknown-reference": Case({}, "", ("serach", "search"), words=("explain", "serach"), before=RUN, code=2),
+    "unknown-dimension": Case({}, "", ("produkt",), words=("statement", "--by", "produkt"), before=RUN, code=2),
+    "file-needed": Case(
+        {}, "", ("spreadsheet",), words=("statement", "--format", "xlsx"), before=RUN, code=1, cure="-o FILE.xlsx"
+    ),
+    "cannot-write": Case(
+        {},
+        "",
+        ("missing/out.csv",),
+        words=("statement", "--format", "csv", "-o", "missing/out.csv"),
+        before=RUN,
+        code=1,
+        cure="folder exists",
+    ),
+    "no-example": Case({}, "", ("acme",), words=("demo", "--into", "somewhere"), code=1, world=_no_examples),
+    "books-busy": Case(
+        {}, "", ("books.db", "locked"), words=("run",), before=RUN, code=1, world=_locked_books, cure="other run"
+    ),
+    "books-unreadable": Case(
+        {},
+        "",
+        ("books.db", "not a database"),
+        words=("statement",),
+        before=RUN,
+        code=1,
+        world=_damaged_books,
+        cure="restore a backup",
+    ),
+    "published-damaged": Case(
+        {},
+        "",
+        ("warehouse/claims/2026-11/", "missing or damaged"),
+        words=("statement",),
+        before=RUN,
+        code=1,
+        world=_lost_file,
+        cure="apportion run",
+    ),
+    "books-newer": Case(
+        {}, "", ("v9999",), words=("statement",), before=RUN, code=1, world=_newer_books, cure="newer one"
+    ),
+    "books-driver-missing": Case(
+        {}, "", ("postgresql+psycopg",), words=("run",), code=1, world=_no_driver, cure="pip install"
+    ),
+    "period-closed": Case(
+        {"bills/b.csv": bill(charge("5.00"))},
+        "",
+        ("2026-11 is closed",),
+        words=("run",),
+        before=RUN,
+        code=1,
+        world=_closed_period,
+    ),
+    "run-not-at-work": Case(
+        {}, "", ("failed",), words=("run",), before=RUN, code=1, world=_taken_over, cure="apportion run"
+    ),
+    "disk-full": Case(
+        {}, "", ("disk is full", "No space left"), words=("run",), before=RUN, code=1, world=_full_disk, cure="Free"
+    ),
+    "memory-exhausted": Case({}, "", ("memory",), words=("run", "--memory", "1MB"), code=1, cure="memory"),
+    "store-unreachable": Case(
+        {"apportion.yaml": settings().replace("bills/*", "s3://bucket/*.csv")},
+        "",
+        ("s3://bucket/*.csv", "does not answer", "connection refused"),
+        code=1,
+        world=_silent_store,
+        cure="credentials",
+    ),
+    "connector-broken": Case({}, "", ("'ftp'", "apportion_ftp"), code=1, world=_broken_connector, cure="reinstall"),
+}

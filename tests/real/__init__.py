@@ -1,0 +1,1 @@
+"""Real bills and traces, taken through the real pipeline."""

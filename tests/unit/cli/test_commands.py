@@ -1,0 +1,109 @@
+"""The command line says what is wrong with a command in two lines, and exits with 2."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ACME = Path(__file__).resolve().parents[3] / "examples" / "acme"
+
+
+def call(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "apportion.cli", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+        timeout=300,
+    )
+
+
+@pytest.fixture(scope="module")
+def acme(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli") / "acme"
+    shutil.copytree(ACME, folder, ignore=shutil.ignore_patterns(".apportion", "__pycache__"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ran(acme: Path) -> Path:
+    before = call("run", "--preview", folder=acme)
+    assert before.returncode == 0, before.stderr
+    assert "nothing is published for this period yet" in before.stdout
+    assert not (acme / ".apportion" / "books.db").exists()
+    done = call("run", folder=acme)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    assert "October 2026" in done.stderr
+    assert "% unallocated" in done.stderr
+    assert done.stderr.rstrip().splitlines()[-4].startswith("Try:  apportion statement")
+    return acme
+
+
+def test_a_preview_says_what_it_would_change(ran: Path) -> None:
+    said = call("run", "--preview", "--period", "2026-11", folder=ran)
+    assert "A preview; it would change nothing that is published" in said.stdout
+    assert "2026-11 worked out, nothing published" in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("statement --format xlsx", "Add -o FILE.xlsx"),
+        ("statement --format yaml", "'yaml' is none of table, csv, json, xlsx"),
+        ("statement --by produkt", "use 'product'"),
+        ("statement --owner serach", "did you mean 'search'?"),
+        ("statement --format csv -o no/such/x.csv", "there is no folder no/such"),
+        ("statement --period 2026-13", "2026-13"),
+        ("coverage --by nothing", "no dimension of this project"),
+        ("explain serach", "did you mean 'search'?"),
+        ("explain gpu-pool --owner serach", "did you mean 'search'?"),
+        ("export customer", "did you mean customers?"),
+        ("export unit-costs --category trainng", "did you mean training?"),
+    ],
+)
+def test_wrong_usage_is_two(ran: Path, words: str, said: str) -> None:
+    done = call(*words.split(), folder=ran)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert said in done.stderr
+
+
+def test_what_is_printed_is_what_is_exported(ran: Path) -> None:
+    printed = call("statement", folder=ran).stdout.splitlines()
+    table = json.loads(call("statement", "--format", "json", folder=ran).stdout)
+    titles = [column["title"] for column in table["columns"]]
+    assert printed[1].split() == " ".join(titles).split()
+    header = call("statement", "--format", "csv", folder=ran).stdout.splitlines()[0]
+    assert header.split(",") == [column["name"] for column in table["columns"]] == list(table["rows"][0])
+
+
+def test_the_certificate_keeps_whole_hashes_in_json(ran: Path) -> None:
+    data = json.loads(call("verify", "--format", "json", folder=ran).stdout)
+    hashes = [row["sha256"] for row in data["stages"]["rows"] if row["sha256"]]
+    assert hashes
+    assert all(len(text) == 64 for text in hashes)
+    printed = call("verify", folder=ran).stdout
+    assert f"{hashes[0][:12]}…" in printed
+    assert hashes[0] not in printed
+
+
+@pytest.mark.parametrize("name", ["search", "gpu-pool", "gpu-node-a", "vector-db", "tax", "OAI-2026-11", "overhead"])
+def test_explain_takes_what_a_statement_prints(ran: Path, name: str) -> None:
+    done = call("explain", name, folder=ran)
+    assert done.returncode == 0, done.stderr
+    assert " USD " in done.stdout
+
+
+def test_explain_names_the_evidence_and_the_rows_of_the_weights(ran: Path) -> None:
+    text = call("explain", "search", "--period", "2026-10", folder=ran).stdout
+    assert "tag team, serach → search 225.07" in text
+    assert "meters/gpu_hours.csv rows" in text
+    assert "31 windows: each day's money by that day's weights" in text
