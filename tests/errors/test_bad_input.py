@@ -179,7 +179,7 @@ def test_a_file_cut_in_half_is_not_used_at_all(kind: str, tmp_path: Path) -> Non
     folder = "usage" if "usage" in kind else "bills"
     name = f"{folder}/b.{kind.removeprefix('usage.')}"
     more = CALLS if folder == "usage" else ""
-    files = {"apportion.yaml": settings(more), name: whole[: len(whole) // 2]}
+    files: Files = {"apportion.yaml": settings(more), name: whole[: len(whole) // 2]}
     text = stopped(tmp_path, files, "file-unreadable")
     assert text.startswith(f"error[file-unreadable]: {name}\n")
     assert "nothing of it is used" in text

@@ -146,7 +146,7 @@ WORLD: dict[str, Case] = {
     "unknown-reference": Case({}, "", ("serach", "search"), words=("explain", "serach"), before=RUN, code=2),
     "unknown-dimension": Case({}, "", ("produkt",), words=("statement", "--by", "produkt"), before=RUN, code=2),
     "file-needed": Case(
-        {}, "", ("spreadsheet",), words=("statement", "--format", "xlsx"), before=RUN, code=1, cure="-o FILE.xlsx"
+        {}, "", ("spreadsheet",), words=("statement", "--format", "xlsx"), before=RUN, code=2, cure="-o FILE.xlsx"
     ),
     "cannot-write": Case(
         {},
@@ -154,8 +154,8 @@ WORLD: dict[str, Case] = {
         ("missing/out.csv",),
         words=("statement", "--format", "csv", "-o", "missing/out.csv"),
         before=RUN,
-        code=1,
-        cure="folder exists",
+        code=2,
+        cure="mkdir -p",
     ),
     "no-example": Case({}, "", ("acme",), words=("demo", "--into", "somewhere"), code=1, world=_no_examples),
     "books-busy": Case(

@@ -88,7 +88,7 @@ class Company:
 
     def shuffled(self, seed: int) -> Company:
         """The same records in another order, in every file."""
-        random = Random(seed)
+        random = Random(seed)  # noqa: S311 - a company is no secret
         return self.with_files({name: tuple(random.sample(rows, len(rows))) for name, rows in self.files.items()})
 
     def mirrored(self) -> Company:
@@ -112,7 +112,7 @@ def companies(*, rules: str = "every") -> st.SearchStrategy[Company]:
 
 def company_of(seed: int, rules: str = "every") -> Company:
     """The company that a seed stands for."""
-    return _Draw(Random(seed), rules).company(seed)
+    return _Draw(Random(seed), rules).company(seed)  # noqa: S311 - a company is no secret
 
 
 class _Draw:
@@ -189,8 +189,15 @@ class _Draw:
         pick, team = self.random.choice, self.teams
         hub = pick([True, False])
         last: Any = {"pool": "hub"} if hub else team[1]
-        fallback = pick([None, {"even": team[:3]}, {"fixed": {team[0]: 70, last_name(last): 30}}, {"headcount": {}}])
-        gpu = {"name": "gpu", "when": "tags.pool = 'gpu'", "method": "proportional", "meter": "gpu_hours"}
+        fallback: Any = pick(
+            [None, {"even": team[:3]}, {"fixed": {team[0]: 70, last_name(last): 30}}, {"headcount": {}}]
+        )
+        gpu: dict[str, Any] = {
+            "name": "gpu",
+            "when": "tags.pool = 'gpu'",
+            "method": "proportional",
+            "meter": "gpu_hours",
+        }
         gpu["idle"] = pick(["separate", "spread", "by_reservation", {"to": team[3]}])
         shared: list[dict[str, Any]] = [
             {"method": "fixed", "shares": {team[0]: 33.33, team[2]: 66.66, last_name(last): 0.01}},
@@ -200,9 +207,13 @@ class _Draw:
             {"method": "proportional", "meter": "requests", "where": "model like 'claude%'"},
             *([] if self.mirror else [{"method": "proportional", "meter": "attributed_cost"}]),
         ]
-        vector = {"name": "vector", "when": "service_name = 'Qdrant Cloud'", **pick(shared)}
-        seats = {"name": "copilot", "when": "service_name = 'GitHub Copilot'", "method": "seats"}
-        seats |= pick([{"weight": "active_users", "idle": "spread"}, {"weight": "seat_price", "idle": {"to": team[3]}}])
+        vector: dict[str, Any] = {"name": "vector", "when": "service_name = 'Qdrant Cloud'", **pick(shared)}
+        seats: dict[str, Any] = {"name": "copilot", "when": "service_name = 'GitHub Copilot'", "method": "seats"}
+        ways: list[dict[str, Any]] = [
+            {"weight": "active_users", "idle": "spread"},
+            {"weight": "seat_price", "idle": {"to": team[3]}},
+        ]
+        seats |= pick(ways)
         direct: dict[str, Any] = {"name": "inference", "when": "category = 'inference'", "method": "direct"}
         if not self.mirror and pick([True, False]):
             direct["minimum"] = {"amount": 50, "shares": {team[0]: 60, team[1]: 40}}
@@ -232,7 +243,7 @@ class _Draw:
             invoice = random.choice((f"{vendor}-{number}", ""))
             rows += [self.charge(vendor, invoice, currency) for _ in range(random.randint(1, 4))]
             for category in ("Credit", "Tax"):
-                if random.random() < 0.5:  # noqa: PLR2004 - every other invoice
+                if random.random() < 0.5:
                     rows.append(self.charge(vendor, invoice, currency, category))
         return rows
 
@@ -254,7 +265,7 @@ class _Draw:
             "ChargePeriodStart": f"{start}T00:00:00Z",
             "ChargePeriodEnd": f"{end}T00:00:00Z",
             "ChargeCategory": category,
-            "ChargeClass": "Correction" if category == "Usage" and random.random() < 0.1 else "",  # noqa: PLR2004
+            "ChargeClass": "Correction" if category == "Usage" and random.random() < 0.1 else "",
             "BilledCost": amount,
             "EffectiveCost": effective,
             "InvoiceId": invoice,
@@ -279,7 +290,7 @@ class _Draw:
                 "x_Model": model,
             }
         if vendor == "aws":
-            if category == "Usage" and self.random.random() < 0.3:  # noqa: PLR2004 - not AI
+            if category == "Usage" and self.random.random() < 0.3:
                 return {
                     "ProviderName": "AWS",
                     "ServiceName": "Amazon Simple Storage Service",
@@ -305,9 +316,9 @@ class _Draw:
         for _ in range(random.randint(0, 30)):
             vendor = random.choice(("openai", "anthropic"))
             tags: dict[str, str] = {}
-            if random.random() < 0.6:  # noqa: PLR2004 - most calls
+            if random.random() < 0.6:
                 tags["team"] = random.choice((*self.teams, "mis-spelt"))
-            if random.random() < 0.4:  # noqa: PLR2004 - many calls
+            if random.random() < 0.4:
                 tags["env"] = random.choice(("prod", "prd", "dev"))
             row: dict[str, Any] = {
                 "called_at": f"2026-11-{random.randint(1, 30):02d}T{random.randint(0, 23):02d}:59:59Z",
@@ -324,8 +335,8 @@ class _Draw:
             }
             self.calls += 1
             row["call_id"] = f"c-{self.calls}"
-            rows += [row, row] if random.random() < 0.1 else [row]  # noqa: PLR2004 - some come twice
-            if random.random() < 0.05:  # noqa: PLR2004 - and some are broken
+            rows += [row, row] if random.random() < 0.1 else [row]
+            if random.random() < 0.05:
                 rows.append({**row, "call_id": f"bad-{self.calls}", "output_tokens": "many"})
         return rows
 
@@ -334,17 +345,17 @@ class _Draw:
         rows: list[Record] = []
         for day in (3, 12, 20):
             for item in ("node-a", "node-b"):
-                for team in random.sample([*self.teams, ""], random.randint(0, 3)):
-                    rows.append(
-                        {
-                            "item": item,
-                            "day": f"2026-11-{day:02d}",
-                            "team": team,
-                            "quantity": random.choice(("0", "0.000001", "7.5", "24", "96")),
-                            "capacity": random.choice(("192", "192", "")),
-                            "reservation": random.choice(("", "", "48")),
-                        }
-                    )
+                rows += [
+                    {
+                        "item": item,
+                        "day": f"2026-11-{day:02d}",
+                        "team": team,
+                        "quantity": random.choice(("0", "0.000001", "7.5", "24", "96")),
+                        "capacity": random.choice(("192", "192", "")),
+                        "reservation": random.choice(("", "", "48")),
+                    }
+                    for team in random.sample([*self.teams, ""], random.randint(0, 3))
+                ]
         return rows or [{"item": "node-a", "day": "2026-11-03", "team": "", "quantity": "0", "capacity": ""}]
 
     def people(self) -> list[Record]:

@@ -12,6 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from hypothesis import Phase, settings
+
 from apportion.books.records import BookedEntry, Control
 from apportion.pipeline import Outcome, run
 from apportion.project import Project, View
@@ -22,7 +24,14 @@ from tests.laws.company import Company
 Row = dict[str, Any]
 # What says only where a row stood in a file, or in which order its pieces were made.
 _PLACES = {"charge_id", "source_row", "source_file"}
+# A company costs seconds to run: what fails is its seed, and is not shrunk.
+_PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 TABLES = ("pools", "claims", "invoices", "usage_cells", "allocated_charges", "charges")
+
+
+def rich(least: int) -> settings:
+    """Few examples, each of them a whole company; the profile `deep` has more."""
+    return settings(max_examples=max(least, settings().max_examples // 30), phases=_PHASES)
 
 
 def clock() -> Callable[[], datetime]:

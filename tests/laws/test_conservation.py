@@ -6,7 +6,7 @@ from collections import Counter
 from decimal import Decimal
 from fractions import Fraction
 
-from hypothesis import given, settings
+from hypothesis import given
 
 from apportion.money import nano_per_minor
 from apportion.report.bridge import invoices_of
@@ -15,12 +15,10 @@ from apportion.report.coverage import coverage
 from apportion.report.explain import explain
 from apportion.report.statements import statements
 from tests.laws.company import UNPRICED, Company, companies
-from tests.laws.published import Published, Workplace, workplace
-
-EXAMPLES = 6
+from tests.laws.published import Published, Workplace, rich, workplace
 
 
-@settings(max_examples=EXAMPLES)
+@rich(4)
 @given(companies())
 def test_l1_l3_l4_l5_l8_p1_p4_p5_every_cent_and_every_row_is_somewhere(company: Company) -> None:
     """L1/P1 conservation, L3 nothing lost, L4/P5 partitions, P4 nearness, L8 layers and explanations, in one run."""

@@ -14,7 +14,7 @@ SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+|[a-z]+")
 HEADING = re.compile(r"^### `([a-z0-9-]+)`\s*$", re.MULTILINE)
 CASES = ROOT / "tests" / "errors" / "cases.py"
 # A problem is made by its class, or by a function that returns one; each such call gives the slug first.
-MAKERS = {"Problem", "ApportionError", "GateRefused", "PydanticCustomError"}
+MAKERS = {"Problem", "ApportionError", "WrongUsage", "GateRefused", "PydanticCustomError"}
 # A table whose keys are slugs.
 TABLE = re.compile(r"_?(CURES|SLUGS|REASONS)")
 

@@ -95,7 +95,7 @@ class BilledPools:
             training=row["training"],
             gpu=row["gpu"],
             amortized=row["amortized"],
-            usage_basis=usage_basis(rule) if plain else "",
+            usage_basis=usage_basis(rule, self._settings) if plain else "",
         )
 
     def _amortise(self) -> None:
@@ -152,6 +152,8 @@ class BilledPools:
             SELECT invoice_key AS group_key, ledger_minor AS total, CAST({self._unit} AS BIGINT) AS unit
             FROM invoice_sums WHERE ledger_minor IS NOT NULL"""
         )
+        self._engine.sql_step("sql/parts_scaled.sql", beside=__package__, into="parts_scaled")
+        self._engine.run("CREATE OR REPLACE TABLE parts AS SELECT * FROM parts_scaled")
         self._engine.sql_step("sql/apportion.sql", beside=__package__, into="parts_rounded")
         self._engine.run("CREATE OR REPLACE TABLE invoice_cents AS SELECT * FROM parts_rounded")
         cents = {
@@ -188,8 +190,9 @@ class BilledPools:
             FROM usage_days AS u CROSS JOIN ledger AS l
             WHERE u.day >= l.period_start AND u.day < l.period_end
               AND NOT EXISTS (
-                SELECT 1 FROM ruled_charges AS c
-                WHERE c.period = l.period AND c.kind IN ('usage', 'correction') AND c.provider_key = u.provider
+                SELECT 1 FROM charges_all AS c
+                WHERE c.period = l.period AND COALESCE(c.charge_category, '') NOT IN ('Credit', 'Tax')
+                  AND c.provider_key = u.provider
                   AND (c.account_key = u.account_key OR c.account_key = '' OR u.account_key = ''))
             GROUP BY ALL ORDER BY ALL"""
         )

@@ -21,14 +21,14 @@ from apportion.warehouse.quoting import literal, names
 Settle = Callable[..., None]
 
 
-def fed_pools(engine: Engine, settlement: Settlement, rule: Rule, period: Period, currency: str) -> list[Pool]:
+def fed_pools(engine: Engine, settings: Settings, settlement: Settlement, rule: Rule, period: Period) -> list[Pool]:
     """One sub-pool of a rule for each invoice whose cents other rules sent into it (decision D6)."""
-    pools = []
+    pools, currency = [], settings.currency
     for invoice_key, minor in settlement.placed_in(rule.name):
         pools.append(
             _moving(
                 rule.name, rule.version, f"{rule.name}@{rule.version}", rule.method, invoice_key, FEED + rule.name,
-                minor, period, currency, usage_basis(rule) if rule.method != "direct" else "",
+                minor, period, currency, usage_basis(rule, settings) if rule.method != "direct" else "",
             )
         )  # fmt: skip
         _whole_group(engine, pools[-1], currency)
@@ -120,7 +120,10 @@ def _net_claims(engine: Engine, pools: Sequence[Pool], currency: str) -> Recipie
             )
         )
         unit = nano_per_minor(currency)
-        net = {owner: max(minor, 0) * unit for owner, minor in nets.items() if not owner.startswith(FEED)}
+        owned = {owner: minor for owner, minor in nets.items() if not owner.startswith(FEED)}
+        # An invoice that is a refund as a whole is the mirror of its charge.
+        side = -1 if sum(owned.values()) < 0 else 1
+        net = {owner: max(side * minor, 0) * unit for owner, minor in owned.items()}
         if not any(net.values()):
             continue
         gross: dict[str, dict[str, int]] = {}

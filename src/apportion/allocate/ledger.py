@@ -8,14 +8,13 @@ from fractions import Fraction
 
 import pyarrow as pa
 
-from apportion.config.rules import HeadcountRule, ProportionalRule, Rule, SeatsRule
+from apportion.config.rules import ATTRIBUTED_COST, HeadcountRule, ProportionalRule, Rule, SeatsRule
 from apportion.config.settings import Settings
 from apportion.money import minor_digits, nano_digits, nano_per_minor
 from apportion.period import Period
 from apportion.warehouse.engine import Engine
 
 USAGE_METERS = ("tokens", "requests")
-ATTRIBUTED_COST = "attributed_cost"
 
 
 def rule_key(rule: Rule) -> str:
@@ -23,18 +22,22 @@ def rule_key(rule: Rule) -> str:
     return f"{rule.name}@{rule.version}"
 
 
-def meters_of(rule: Rule) -> tuple[str, ...]:
-    """The measured meters that a rule weighs by; none for tokens, requests and attributed cost."""
+def meters_of(rule: Rule, settings: Settings) -> tuple[str, ...]:
+    """The measured meters that a rule weighs by; none where calls count themselves, or cost does.
+
+    A meter that the project has of its own, such as requests from its own front door, goes before the calls'.
+    """
     if not isinstance(rule, ProportionalRule):
         return ()
-    return tuple(m for m in rule.meter if m not in {*USAGE_METERS, ATTRIBUTED_COST})
+    measured = {meter.name for meter in settings.meters}
+    return tuple(m for m in rule.meter if m in measured or m not in {*USAGE_METERS, ATTRIBUTED_COST})
 
 
-def usage_basis(rule: Rule | None) -> str:
+def usage_basis(rule: Rule | None, settings: Settings) -> str:
     """What calls weigh under a rule: `list cost`, `tokens`, `requests`, or nothing."""
     if rule is None or rule.method == "direct":
         return "list cost" if rule else ""
-    if isinstance(rule, ProportionalRule) and rule.meter[0] in USAGE_METERS:
+    if isinstance(rule, ProportionalRule) and rule.meter[0] in USAGE_METERS and not meters_of(rule, settings):
         return rule.meter[0]
     return ""
 
@@ -81,10 +84,10 @@ def write_rules(engine: Engine, settings: Settings) -> None:
                 "rule": pa.array([rule_key(rule) for rule in rules], pa.string()),
                 "version": pa.array([rule.version for rule in rules], pa.int32()),
                 "method": pa.array([rule.method for rule in rules], pa.string()),
-                "metered": pa.array([bool(meters_of(rule)) for rule in rules], pa.bool_()),
+                "metered": pa.array([bool(meters_of(rule, settings)) for rule in rules], pa.bool_()),
                 "amortized": pa.array([rule.amortize is not None for rule in rules], pa.bool_()),
                 "amortize_days": pa.array([_amortize_days(rule) for rule in rules], pa.int32()),
-                "usage_basis": pa.array([usage_basis(rule) for rule in rules], pa.string()),
+                "usage_basis": pa.array([usage_basis(rule, settings) for rule in rules], pa.string()),
                 "seats": pa.array([_seats(rule, settings) for rule in rules], pa.string()),
                 "roster": pa.array([_roster(rule, settings) for rule in rules], pa.string()),
                 "policy": pa.array([_policy(rule, settings) for rule in rules], pa.string()),

@@ -68,6 +68,8 @@ def _unweighed(pool: Pool, period: Period, rules: Mapping[str, Rule]) -> str:
             f"No usage of {_what(pool)} meets the bill in {period}, and its charges name no owner:"
             " it stays unallocated."
         )
+    if pool.rule == "provider-split":
+        return f"What the provider itself left over of a split of {_what(pool)} names no owner: it stays unallocated."
     said = "" if pool.rule_key in rules else " (a policy)"
     return f"Rule {pool.rule}{said} has no weights in {period} and no fallback: {_what(pool)} stays unallocated."
 
@@ -75,4 +77,17 @@ def _unweighed(pool: Pool, period: Period, rules: Mapping[str, Rule]) -> str:
 def _cure(pool: Pool) -> str:
     if pool.usage_basis == "list cost":
         return "Load the usage of that provider and account, or tag the charges; see `apportion export pools`."
+    if pool.rule == "provider-split":
+        return "Tag the resource at the provider, or give the remainder an owner by `value` with a condition."
     return f"Give rule {pool.rule} a `fallback:`, or the meter its rows."
+
+
+def negative_weight(pool: Pool, owner: str, measured: str, currency: str) -> Problem:
+    """A meter that is below zero for an owner, under a rule that sets no floor."""
+    return Problem(
+        "negative-weight",
+        f"The meter of rule {pool.rule} weighs {owner} with {measured}; a weight cannot be negative.",
+        amount=f"{show(pool.amount_minor, currency)} {currency}",
+        cure=f"Correct the meter, or write `floor: 0` in rule {pool.rule} if a negative weight means none.",
+        held=True,
+    )

@@ -12,12 +12,12 @@ from graphlib import TopologicalSorter
 
 from apportion.allocate import derived, notes
 from apportion.allocate.billed import BilledPools
-from apportion.allocate.ledger import ATTRIBUTED_COST, rule_key
+from apportion.allocate.ledger import rule_key
 from apportion.allocate.pools import Pool, Recipients, register_pools
 from apportion.allocate.settle import Settlement
 from apportion.allocate.weigh import Scales
 from apportion.allocate.weights import Shape
-from apportion.config.rules import ProportionalRule, Rule
+from apportion.config.rules import ATTRIBUTED_COST, ProportionalRule, Rule
 from apportion.config.settings import Settings
 from apportion.errors import Problem
 from apportion.period import Period
@@ -76,7 +76,7 @@ def allocate(
     settle([pool for pool in first if pool not in later and pool not in policies], billed.recipients)
     settle(later)
     for key in _feeding_order(rules):
-        settle(derived.fed_pools(engine, settlement, rules[key], period, settings.currency))
+        settle(derived.fed_pools(engine, settings, settlement, rules[key], period))
     derived.policy_pools(engine, settings, shape, settlement, policies, "credit", settle)
     derived.policy_pools(engine, settings, shape, settlement, policies, "tax", settle)
     if settings.unallocated.spread_by == ATTRIBUTED_COST:

@@ -104,6 +104,8 @@ class Settlement:
     def _apportion(self, parts: str, totals: str) -> None:
         self._engine.run(f"CREATE OR REPLACE TABLE parts AS {parts}")
         self._engine.run(f"CREATE OR REPLACE TABLE totals AS {totals}")
+        self._engine.sql_step("sql/parts_scaled.sql", beside=__package__, into="parts_scaled")
+        self._engine.run("CREATE OR REPLACE TABLE parts AS SELECT * FROM parts_scaled")
         self._engine.sql_step("sql/apportion.sql", beside=__package__, into="parts_rounded")
 
     def _cells(self, pools: Sequence[Pool]) -> None:

@@ -9,8 +9,9 @@ from decimal import Decimal
 import pyarrow as pa
 
 from apportion.allocate.fallbacks import fallback_heads, fallback_shares, fallback_text
-from apportion.allocate.ledger import ATTRIBUTED_COST, meters_of
+from apportion.allocate.ledger import meters_of
 from apportion.allocate.matching import match_usage
+from apportion.allocate.notes import negative_weight
 from apportion.allocate.people import headcount_claims, seat_weights, wanted_heads
 from apportion.allocate.pools import EVERY_WINDOW, UNALLOCATED, USE, WHOLE, Pool, Recipients, share_units
 from apportion.allocate.rules import charge_condition
@@ -25,6 +26,7 @@ from apportion.allocate.weights import (
     usage_view,
 )
 from apportion.config.rules import (
+    ATTRIBUTED_COST,
     EvenRule,
     FixedRule,
     HeadcountRule,
@@ -35,7 +37,6 @@ from apportion.config.rules import (
 )
 from apportion.config.settings import Settings
 from apportion.errors import Problem
-from apportion.money import show
 from apportion.warehouse.engine import Engine
 from apportion.warehouse.quoting import literal, names
 from apportion.warehouse.quoting import name as quoted
@@ -160,19 +161,21 @@ class Scales:
             SELECT {columns.replace('"window_no"', 'w."window_no"').replace('"pool_id"', 's."pool_id"')}, s.weight
             FROM every_weight AS s JOIN pool_windows AS w ON w.pool_id = s.pool_id"""
         )
+        missing = Recipients()
+        for pool_id, owner, layer, weight in self._engine.fetch(
+            """SELECT e.pool_id, e.owner, e.layer, CAST(SUM(e.weight) AS BIGINT) FROM exact_weights AS e
+            WHERE e.weight > 0 AND NOT EXISTS (
+              SELECT 1 FROM derived_weights AS d
+              WHERE d.pool_id = e.pool_id AND d.owner = e.owner AND d.layer = e.layer)
+            GROUP BY ALL ORDER BY ALL"""
+        ):
+            missing.add(pool_id, EVERY_WINDOW, owner, layer, USE, weight)
+        self._recipients(missing)
 
     def _measured(self, wave: dict[str, Pool], problems: list[Problem]) -> None:
-        chosen = [
-            p
-            for p in wave.values()
-            if p.rule_key in self._rules and meters_of(self._rules[p.rule_key]) and not p.usage_basis
-        ]
-        rows = [
-            (p.pool_id, meter, p.item)
-            for p in chosen
-            for meter in meters_of(self._rules[p.rule_key])
-            if p.kind in _OWN_METHOD
-        ]
+        ruled = [(p, meters_of(rule, self._settings)) for p, rule in self._with_rules(wave) if not p.usage_basis]
+        chosen = [p for p, meters in ruled if meters]
+        rows = [(p.pool_id, meter, p.item) for p, meters in ruled for meter in meters]
         if not rows:
             return
         columns = [list(column) for column in zip(*rows, strict=True)]
@@ -185,7 +188,7 @@ class Scales:
         claims = Recipients()
         by_key = {p.rule_key: self._rules[p.rule_key] for p in chosen}
         for several in (False, True):
-            group = [p for p in chosen if (len(meters_of(by_key[p.rule_key])) > 1) is several]
+            group = [p for p, meters in ruled if meters and (len(meters) > 1) is several]
             if group:
                 meter_cells_of(self._engine, self._shape, group, by_key)
                 self._floored(wave, group, by_key, claims, problems)
@@ -214,7 +217,7 @@ class Scales:
                 layer = UNALLOCATED if owner == UNALLOCATED else "shared"
                 claims.add(pool_id, window, owner, layer, USE, max(used, floor, 0))
             elif used < 0:
-                problems.append(_negative_weight(pool, owner, measured, self._settings.currency))
+                problems.append(negative_weight(pool, owner, measured, self._settings.currency))
                 self._engine.run(f"DELETE FROM shared_weights WHERE pool_id = {literal(pool_id)}")
             if used <= 0 and max(floor or 0, 0) == 0:
                 wave[pool_id] = wave[pool_id].noted(f"{owner} weighs 0 (measured {measured})")
@@ -389,13 +392,3 @@ def _basis(pool: Pool, rule: Rule | None, usage: str) -> str:
     if isinstance(rule, SeatsRule):
         return "active users" if rule.weight == "active_users" else "seat-days at their price"
     return next((text for kind, text in _BASES if isinstance(rule, kind)), "none")
-
-
-def _negative_weight(pool: Pool, owner: str, measured: str, currency: str) -> Problem:
-    return Problem(
-        "negative-weight",
-        f"The meter of rule {pool.rule} weighs {owner} with {measured}; a weight cannot be negative.",
-        amount=f"{show(pool.amount_minor, currency)} {currency}",
-        cure=f"Correct the meter, or write `floor: 0` in rule {pool.rule} if a negative weight means none.",
-        held=True,
-    )

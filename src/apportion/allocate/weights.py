@@ -18,6 +18,8 @@ from apportion.warehouse.quoting import name as quoted
 
 PPB = 1_000_000_000
 _MICRO = 1_000_000
+# A short decimal becomes a BIGINT many times faster than a long one does.
+_SHORT = 10**18
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,9 @@ def usage_view(engine: Engine, shape: Shape, conditions: Mapping[str, str]) -> N
           '{USE}' AS role, {names(shape.columns, of="c")},
           CASE m.basis
             WHEN 'list cost' THEN
-              CASE m.scale WHEN 1 THEN CAST(c.list_cost_picos AS BIGINT)
-                ELSE half_up_div(c.list_cost_picos, m.scale) END
+              CASE WHEN m.scale <> 1 THEN half_up_div(c.list_cost_picos, m.scale)
+                WHEN c.list_cost_picos < {_SHORT} THEN CAST(CAST(c.list_cost_picos AS DECIMAL(18, 0)) AS BIGINT)
+                ELSE CAST(c.list_cost_picos AS BIGINT) END
             WHEN 'tokens' THEN c.tokens
             ELSE c.calls
           END AS weight

@@ -25,6 +25,7 @@ from apportion.config.dimensions import (
     VirtualTagEvidence,
 )
 from apportion.config.settings import Settings
+from apportion.config.written import POOL
 from apportion.warehouse.quoting import literal
 from apportion.warehouse.quoting import name as quoted
 
@@ -197,6 +198,9 @@ class Resolver:
         via = "CASE " + " ".join(f"WHEN {hit} THEN {number}" for _, hit, number in hits) + " ELSE 0 END"
         if not hits:
             value, via = literal(None), "0"
+        elif dim.name == self._settings.owner:
+            # Only a rule may feed a pool; data that looks like a feed is an owner of that odd name.
+            value = f"REGEXP_REPLACE({value}, '^{POOL}', '_{POOL}')"
         via = f"CAST({via} AS TINYINT)"
         if has_preset:
             own, own_via = f"p.{quoted('own_' + dim.name)}", f"p.{quoted('own_' + dim.name + '_via')}"
@@ -225,7 +229,7 @@ class Resolver:
         """When an evidence has a value: a written one where its condition holds, others where they are not empty."""
         if isinstance(item, ValueEvidence):
             return f"({condition_sql(item.when, self._settings, known, evidence)})"
-        return f"{raw} IS NOT NULL AND {raw} <> ''"
+        return f"{raw} IS NOT NULL AND {raw} NOT IN ('', '{UNALLOCATED}')"
 
     def _inherited(self, item: AnyEvidence) -> str:
         """What a look-up by a dimension adds to its via: it is no better evidence than that dimension's own."""

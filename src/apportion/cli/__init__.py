@@ -5,17 +5,16 @@ Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 problems in the project or data, 
 
 from __future__ import annotations
 
-import difflib
 import shutil
 import sys
-from collections.abc import Callable, Sequence
-from enum import StrEnum
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from apportion import __version__
+from apportion.cli.choices import Category, ExportName, one_of
 from apportion.cli.output import Format, write
 from apportion.cli.progress import Bars, stderr
 from apportion.errors import EXIT_BUG, EXIT_GATE, EXIT_PROBLEMS, ApportionError, Problem, writing
@@ -34,64 +33,11 @@ app = typer.Typer(
 )
 
 
-_Choice = TypeVar("_Choice", bound=StrEnum)
-
-
-class ExportName(StrEnum):
-    """The tables that can be exported."""
-
-    STATEMENTS = "statements"
-    COVERAGE = "coverage"
-    COVERAGE_BY_DIMENSION = "coverage-by-dimension"
-    UNIT_COSTS = "unit-costs"
-    CUSTOMERS = "customers"
-    SEATS = "seats"
-    GPUS = "gpus"
-    RESERVATIONS = "reservations"
-    CATEGORY_BY_OWNER = "category-by-owner"
-    TIER_BY_FEATURE = "tier-by-feature"
-    ENVIRONMENTS = "environments"
-    USUAL_TABLES = "usual-tables"
-    RECONCILIATION = "reconciliation"
-    POOLS = "pools"
-    CLAIMS = "claims"
-    INVOICES = "invoices"
-    CHARGES = "charges"
-    POSTINGS = "postings"
-    QUARANTINE = "quarantine"
-    USAGE_CELLS = "usage-cells"
-    ALLOCATED_CHARGES = "allocated-charges"
-
-
-class Category(StrEnum):
-    """The categories of cost."""
-
-    INFERENCE = "inference"
-    TRAINING = "training"
-    LICENSING = "licensing"
-    OVERHEAD = "overhead"
-
-
 def _period(text: str) -> Period:
     try:
         return Period.parse(text)
     except ValueError as error:
         raise typer.BadParameter(f"{error}") from error
-
-
-def _one_of(kind: type[_Choice]) -> Callable[[str], _Choice]:
-    """Take one of some words, and name them all, with the nearest, where it is none of them."""
-
-    def parse(text: str) -> _Choice:
-        try:
-            return kind(text)
-        except ValueError:
-            words = [str(member) for member in kind]
-            near = difflib.get_close_matches(text, words, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise typer.BadParameter(f"{text!r} is none of {', '.join(words)}{hint}") from None
-
-    return parse
 
 
 ProjectOption = Annotated[
@@ -107,7 +53,7 @@ PeriodOption = Annotated[
 ]
 FormatOption = Annotated[
     Format,
-    typer.Option("--format", parser=_one_of(Format), metavar="table|csv|json|xlsx", help="How to write it."),
+    typer.Option("--format", parser=one_of(Format), metavar="table|csv|json|xlsx", help="How to write it."),
 ]
 OutputOption = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead of stdout.")]
 HERE = Path()
@@ -166,9 +112,7 @@ def check(project: ProjectOption = HERE) -> None:
 def run(
     project: ProjectOption = HERE,
     period: RunPeriodOption = None,
-    preview: Annotated[
-        bool, typer.Option("--preview", help="Work everything out, print the statements, publish nothing.")
-    ] = False,  # noqa: FBT002
+    preview: Annotated[bool, typer.Option("--preview", help="Print what it would publish, only.")] = False,  # noqa: FBT002
     memory: Annotated[str, typer.Option("--memory", help="How much memory the engine may use.")] = "1GB",
 ) -> None:
     """Run every stage and publish the result in one step."""
@@ -345,14 +289,14 @@ def _verify(project: Path, period: Period | None, form: Format, output: Path | N
 def export(
     table: Annotated[
         ExportName,
-        typer.Argument(parser=_one_of(ExportName), help="Which table."),
+        typer.Argument(parser=one_of(ExportName), help="Which table."),
     ],
     project: ProjectOption = HERE,
     period: PeriodOption = None,
     by: Annotated[str | None, typer.Option("--by", help="The dimension, where the table has a choice.")] = None,
     category: Annotated[
         Category,
-        typer.Option("--category", parser=_one_of(Category), metavar="|".join(Category), help="Of unit costs."),
+        typer.Option("--category", parser=one_of(Category), metavar="|".join(Category), help="Of unit costs."),
     ] = Category.INFERENCE,
     form: FormatOption = Format.TABLE,
     output: OutputOption = None,

@@ -23,9 +23,9 @@ def bug(error: BaseException, words: Sequence[str]) -> str:
         error: The exception.
         words: The command as given, the program's own name left out.
     """
-    slug = error.law if isinstance(error, InvariantError) else "unexpected"
+    law = error.law if isinstance(error, InvariantError) else "unexpected"
     command = " ".join(["apportion", *words])
-    lines = [f"bug[{slug}]", f"  {_said(error)}", f"  This is a fault of apportion, in: {command}"]
+    lines = [f"bug[{law}]", f"  {_said(error)}", f"  This is a fault of apportion, in: {command}"]
     lines.append("  Nothing is half written: what was published before is still current.")
     kept = _keep(error, command, _project(words))
     if kept:

@@ -23,7 +23,7 @@ from apportion.config.dimensions import (
 )
 from apportion.config.document import Document
 from apportion.config.paths import refused
-from apportion.config.rules import BUILT_IN_METERS, ProportionalRule
+from apportion.config.rules import ATTRIBUTED_COST, ProportionalRule
 from apportion.config.settings import Settings
 from apportion.config.shape import meant, nearest
 from apportion.config.written import POOL
@@ -121,7 +121,7 @@ def _sources(settings: Settings, document: Document) -> Iterator[Problem]:
                 cure = "Give each its own name."
                 yield document.problem("duplicate-name", message, place, cure=cure)
             seen.setdefault(source.name, number)
-            if section == "meters" and source.name in BUILT_IN_METERS:
+            if section == "meters" and source.name == ATTRIBUTED_COST:
                 message = f"`{source.name}` is measured by the product itself."
                 cure = f"Give the meter another name, such as `measured_{source.name}`."
                 yield document.problem("reserved-name", message, place, cure=cure)

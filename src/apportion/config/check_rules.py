@@ -145,7 +145,7 @@ def _meters(
             message = f"There is no meter `{meter}`."
             cure = meant(meter, [*known, *BUILT_IN_METERS])
             yield document.problem("unknown-meter", message, steps, cure=cure)
-        if len(rule.meter) > 1 and meter in BUILT_IN_METERS:
+        if len(rule.meter) > 1 and meter in BUILT_IN_METERS and meter not in known:
             message = f"`{meter}` cannot be combined: only meters of the project can."
             yield document.problem("bad-combination", message, steps, cure="Use it alone.")
         if meter in rule.meter[:number]:
@@ -158,7 +158,7 @@ def _meters(
         message = "There is one meter: nothing can be combined."
         cure = "Remove `combine`, or name two meters: `meter: [gpu_hours, gpu_memory_hours]`."
         yield document.problem("bad-combination", message, (*place, "combine"), cure=cure)
-    if rule.idle and all(meter in BUILT_IN_METERS for meter in rule.meter):
+    if rule.idle and all(meter in BUILT_IN_METERS and meter not in known for meter in rule.meter):
         message = f"`{rule.meter[0]}` knows no capacity, so nothing can be idle."
         cure = "Remove `idle`, or weigh by a meter with a capacity."
         yield document.problem("idle-without-meter", message, (*place, "idle"), at="key", cure=cure)

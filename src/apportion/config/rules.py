@@ -14,7 +14,8 @@ from apportion.config.policies import Category, KeptBy, VarianceChoice
 from apportion.config.written import POOL, Dated, Name, Number, Owner, Text, When, Whole, Written, choice
 
 METHODS = ("direct", "proportional", "fixed", "headcount", "even", "seats")
-BUILT_IN_METERS = ("tokens", "requests", "attributed_cost")
+ATTRIBUTED_COST = "attributed_cost"
+BUILT_IN_METERS = ("tokens", "requests", ATTRIBUTED_COST)
 
 Target = tuple[tuple[str | int, ...], str]
 

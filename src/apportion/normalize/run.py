@@ -21,6 +21,7 @@ from apportion.normalize.directory import (
     take_roster,
 )
 from apportion.normalize.intake import Intake, prepare
+from apportion.normalize.invoice_keys import tell_invoices_apart
 from apportion.normalize.measures import (
     FX,
     INVOICES,
@@ -81,6 +82,15 @@ def normalize(
     prepare_charges(con)
     for target in targets:
         prepare(con, target)
+    # Turning short lists of words into joins takes the engine longer than all the rows of a usual bill.
+    con.execute("SET disabled_optimizers = 'in_clause'")
+    try:
+        return _take(con, objects, specs)
+    finally:
+        con.execute("RESET disabled_optimizers")
+
+
+def _take(con: duckdb.DuckDBPyConnection, objects: Sequence[RecordFile], specs: Sequence[SourceColumns]) -> Normalized:
     problems: list[Problem] = []
     control: list[ControlTotal] = []
     for spec in specs:
@@ -93,4 +103,5 @@ def normalize(
             taken = _TAKERS[spec.table](con, files, spec)
             problems += taken.problems
             control.append(taken.control)
+    tell_invoices_apart(con)
     return Normalized((*problems, *quarantine.problems(con)), tuple(control))

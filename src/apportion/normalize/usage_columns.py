@@ -320,7 +320,8 @@ def _tags(shape: Shape, want: Wanted, out: dict[str, str], faults: list[tuple[st
             if key in shape.tag_fields
         }
     for key, name in want.tag_columns.items():
-        found = [f"NULLIF({part}, '')" for part in (shape.tags.get(key), inner.get(key)) if part]
+        # What is tagged goes before a plain column of that name, which may be the provider's own field.
+        found = [f"NULLIF({part}, '')" for part in (inner.get(key), shape.tags.get(key)) if part]
         out[name_of(name)] = f"COALESCE({', '.join(found)})" if found else "NULL::VARCHAR"
 
 

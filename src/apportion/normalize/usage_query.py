@@ -172,7 +172,7 @@ def _final(shape: Shape, want: Wanted, *, guarded: bool) -> list[str]:
     parts += [name_of(name) for name in want.other_columns]
     for place, name in enumerate(want.tag_columns.values(), start=1):
         listed = _listed(shape, place)
-        parts.append(f"COALESCE({name_of(name)}, {listed}) AS {name_of(name)}" if listed else name_of(name))
+        parts.append(f"COALESCE({listed}, {name_of(name)}) AS {name_of(name)}" if listed else name_of(name))
     parts += [
         f"{_bracket(shape, want.thresholds)} AS context_bracket",
         "fault",

@@ -31,7 +31,7 @@ FROM (
 
 def write_metered_items(engine: DuckDBEngine, settings: Settings) -> None:
     """Write `metered_items`: which items each metered rule has measurements for."""
-    pairs = [(rule_key(rule), meter) for rule in settings.allocate for meter in meters_of(rule)]
+    pairs = [(rule_key(rule), meter) for rule in settings.allocate for meter in meters_of(rule, settings)]
     columns = [[pair[0] for pair in pairs], [pair[1] for pair in pairs]]
     arrays = [pa.array(column, pa.string()) for column in columns]
     engine.register("rule_meters", pa.table(dict(zip(("rule", "meter"), arrays, strict=True))))
@@ -94,7 +94,7 @@ def _misfits(engine: DuckDBEngine, settings: Settings) -> list[Problem]:
         WHERE kind = 'usage' GROUP BY ALL ORDER BY ALL"""
     ):
         rule = by_key.get(key)
-        if rule is None:
+        if rule is None or (category == "inference" and not settings.usage):
             continue
         meter = rule.meter[0] if isinstance(rule, ProportionalRule) else None
         amount = f"{show(half_up_div(nano, unit), settings.currency)} {settings.currency}"

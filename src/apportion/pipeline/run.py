@@ -269,7 +269,7 @@ class _Stages:
         self._work.problems += folded.problems
         every = [path for paths in folded.paths.values() for path in paths]
         self._engine.use_view("usage_cells", every, schema=folder.empty())
-        self._watch.finish(f"{folded.rows_folded:,} calls, {folded.unpriced_calls:,} unpriced")
+        self._watch.finish(f"{folded.rows_folded:,} rows, {folded.unpriced_calls:,} calls unpriced")
         return folded
 
     def _charges(self, resolver: Resolver, every_way: Sequence[Way]) -> None:

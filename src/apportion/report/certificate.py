@@ -124,7 +124,7 @@ def certificate(
     )
     allocated, rest = divmod(allocated_nano, context.unit)
     amounts = (
-        ("charges", sum(invoice.ai for invoice in invoices)),
+        ("charges", sum(invoice.ai for invoice in invoices if invoice.status != "estimate") + estimates),
         ("allocated", allocated),
         ("posted", claimed if posted_minor is None else posted_minor),
         ("statements", cents(con, context, period).total),

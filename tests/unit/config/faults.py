@@ -130,7 +130,7 @@ FAULTS: list[tuple[str, str, str]] = [
     (
         "reserved-name",
         "A name belongs to the product.",
-        HEAD + "meters: [{name: §tokens, path: t.csv, unit: x}]\n",
+        HEAD + "meters: [{name: §attributed_cost, path: t.csv, unit: x}]\n",
     ),
     ("reserved-name", "A dimension is a column of the results.", HEAD[:-2] + ", §team_via: [{tag: c}]}\n"),
     (

@@ -104,7 +104,8 @@ def test_an_alias_is_named_with_its_money_unless_people_are_hidden() -> None:
     made = Company()
     made.con.execute("ALTER TABLE usage_cells ADD COLUMN tag_team VARCHAR")
     made.con.execute(
-        "UPDATE dimension_ways SET evidence = 'tag team, mapped or by a mapped key' WHERE dimension = 'team' AND via = 2"
+        "UPDATE dimension_ways SET evidence = 'tag team, mapped or by a mapped key'"
+        " WHERE dimension = 'team' AND via = 2"
     )
     made.pool("p", [Claim("search", 22_507, "rule"), Claim("search", 4_465)])
     made.usage("search", team_via=2, tag_team="serach")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apportion.errors import ApportionError, InvariantError
-from apportion.money import apportion
+from apportion.money import apportion, show
 from apportion.report.cents import cents
 from apportion.report.statements import statement, statements
 from tests.unit.report.company import CENT, DIMENSIONS, PERIOD, Claim, Company, context, larkspur
@@ -191,5 +191,5 @@ def test_a_negative_statement_is_a_credit_note() -> None:
     made = Company()
     made.pool("credit", [Claim("a", -6_000), Claim("b", 1_000)], kind="credit")
     table = statements(made.con, context(), PERIOD)
-    assert table.notes[0] == "Credit note: a −60.00 USD, carried and not clipped to 0"
+    assert table.notes[0] == f"Credit note: a {show(-6_000, 'USD')} USD, carried and not clipped to 0"
     assert statement(made.con, context(), PERIOD, owner="a")[0].title.startswith("a, credit note")
