@@ -76,6 +76,11 @@ class Project:
         """Of the settings as written."""
         return hashlib.sha256(self.loaded.text.encode()).hexdigest()
 
+    @property
+    def terms(self) -> str:
+        """What the cents of a run are: whom they are charged to, and in which currency."""
+        return f"charged by {self.settings.owner} in {self.settings.currency}"
+
     def books(self, *, create: bool = False) -> Books:
         """The project's books.
 
@@ -128,8 +133,13 @@ class Project:
             this = Period.parse(chosen)
             run = reading.current_run(chosen)
             context = self.context(run.run_id if run else "")
+            if run and run.note and run.note != self.terms:
+                raise _changed(chosen, f"it was {run.note}, and apportion.yaml now says {self.terms}")
             try:
                 self._show(engine, this, reading.parts)
+                missing = set(self.settings.dimension_names) - set(engine.describe("charges"))
+                if missing:
+                    raise _changed(chosen, f"it does not know {', '.join(sorted(missing))} yet")
                 yield View(self.folder, this, engine, books, context, self.settings.policies.active_days)
             except duckdb.Error as error:
                 shown = [
@@ -174,6 +184,14 @@ class Project:
                 found = [*paths(str(period.previous), table), *found]
             if found or table in empty:
                 engine.use_view(table, found, empty.get(table))
+
+
+def _changed(period: str, how: str) -> ApportionError:
+    return ApportionError(
+        "settings-changed",
+        f"What is published for {period} was worked out with other settings: {how}.",
+        cure="apportion run",
+    )
 
 
 def _readable(path: Path) -> bool:

@@ -13,7 +13,7 @@ import pytest
 
 from apportion.cli import crash
 from tests.crash.company import add_late_bill, company, ended, seen, start
-from tests.errors.folder import block, make, say
+from tests.errors.folder import block, make, say, settings
 
 NOBODY = 65534
 
@@ -124,6 +124,39 @@ def test_a_published_file_that_is_gone_or_damaged(how: str, folder: Path) -> Non
     assert "apportion run" in text
     assert say(folder, "run").code == 0
     seen(folder)
+
+
+def test_a_dimension_that_was_added_after_the_run(tmp_path: Path) -> None:
+    folder = make(tmp_path, {})
+    assert say(folder, "run").code == 0
+    more = settings().replace("{tag: team}]}", "{tag: team}], customer: [{tag: customer}]}")
+    for command in ("statement", "coverage", "verify", "reconcile"):
+        assert say(make(folder, {}), command).code == 0
+        said = say(make(folder, {"apportion.yaml": more}), command)
+        assert said.code == 1
+        assert "it does not know customer yet" in block(said, "settings-changed")
+    assert say(folder, "run").code == 0
+    assert say(folder, "statement", "--by", "customer").code == 0
+
+
+def test_a_device_is_written_to_and_never_replaced(tmp_path: Path) -> None:
+    folder = make(tmp_path, {})
+    assert say(folder, "run").code == 0
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert say(folder, "statement", "--format", "csv", "-o", str(pipe)).code == 0
+        assert b"search" in os.read(reader, 10_000)
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+
+
+def test_a_memory_limit_that_is_none(tmp_path: Path) -> None:
+    said = say(make(tmp_path, {}), "run", "--memory", "much")
+    assert said.code == 2
+    assert "'much' is no amount of memory" in " ".join(said.err.replace("│", " ").split())
 
 
 def test_a_fault_of_ours_is_a_text_and_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

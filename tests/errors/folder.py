@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
@@ -142,17 +143,16 @@ def quarantined(folder: Path) -> list[dict[str, Any]]:
 
 
 def rows_in_out_aside(folder: Path) -> tuple[int, int, int]:
-    """`rows in = rows out + quarantined`, as the certificate prints it, usage added."""
-    controls = [row for row in certificate_controls(folder) if "quarantined" in row["what"]]
+    """Rows in = rows out + quarantined, as the certificate prints it; the rows of usage are added."""
     total = [0, 0, 0]
-    for control in controls:
-        left, _, right = control["value"].partition(" = ")
-        numbers = [int(text.replace(",", "")) for text in right.split(" + ")]
-        rows_in = int(left.replace(",", ""))
-        assert rows_in == sum(numbers), control
-        total[0] += rows_in
-        total[1] += rows_in - numbers[1]
-        total[2] += numbers[1]
+    for control in certificate_controls(folder):
+        value = control["value"]
+        if " quarantined" not in value:
+            continue
+        rows_in, *parts = (int(text.replace(",", "")) for text in re.findall(r"(?<![\w.])\d[\d,]*", value))
+        (aside,) = (int(text.replace(",", "")) for text in re.findall(r"([\d,]+) quarantined", value))
+        assert rows_in == sum(parts), control
+        total = [total[0] + rows_in, total[1] + rows_in - aside, total[2] + aside]
     return total[0], total[1], total[2]
 
 

@@ -56,6 +56,12 @@ def _damaged_books(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
+def _other_currency(folder: Path) -> Iterator[None]:
+    (folder / "apportion.yaml").write_text(settings().replace("currency: USD", "currency: EUR"))
+    yield
+
+
+@contextmanager
 def _lost_file(folder: Path) -> Iterator[None]:
     for file in folder.glob(".apportion/warehouse/claims/2026-11/*.parquet"):
         file.unlink()
@@ -151,11 +157,21 @@ WORLD: dict[str, Case] = {
     "cannot-write": Case(
         {},
         "",
-        ("missing/out.csv",),
+        ("missing/out.csv", "no folder missing"),
         words=("statement", "--format", "csv", "-o", "missing/out.csv"),
         before=RUN,
         code=2,
-        cure="mkdir -p",
+        cure="mkdir -p missing",
+    ),
+    "settings-changed": Case(
+        {},
+        "",
+        ("2026-11", "charged by team in USD", "charged by team in EUR"),
+        words=("statement",),
+        before=RUN,
+        code=1,
+        world=_other_currency,
+        cure="apportion run",
     ),
     "no-example": Case({}, "", ("acme",), words=("demo", "--into", "somewhere"), code=1, world=_no_examples),
     "books-busy": Case(

@@ -66,8 +66,9 @@ class Table:
         return [next(iter(row.values())) for row in self.rows]
 
     def column(self, name: str) -> dict[str, Cell]:
-        """One column by the first one, as exact text."""
-        return {str(next(iter(row.values()))): row[name] for row in self.rows}
+        """One column by the first one, as exact text; the row `unallocated` only where it has something to say."""
+        cells = {str(next(iter(row.values()))): row[name] for row in self.rows}
+        return {key: cell for key, cell in cells.items() if key != "unallocated" or cell is not None}
 
     def where(self, **wanted: Cell) -> list[Row]:
         """The rows that have these values."""
@@ -107,7 +108,7 @@ class Project:
         self.folder = into / "project"
         self._runs: set[str] = set()
         self._read: dict[tuple[str, ...], Table] = {}
-        shutil.copytree(FOLDER / name, self.folder)
+        shutil.copytree(FOLDER / name, self.folder, ignore=shutil.ignore_patterns(".apportion"))
 
     def edit(self, file: str, old: str, new: str) -> None:
         """Put another text in the place of one that stands there exactly once."""

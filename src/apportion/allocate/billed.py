@@ -70,7 +70,7 @@ class BilledPools:
         key = row["rule"]
         rule = self._rules.get(key)
         name, version = key.rsplit("@", 1)
-        plain = row["kind"] in {"usage", "correction"} and key not in {NO_RULE, PROVIDER_SPLIT}
+        plain = key not in {NO_RULE, PROVIDER_SPLIT, CREDITS, TAX}
         return Pool(
             pool_id=row["pool_id"],
             rule=name,

@@ -45,7 +45,8 @@ def charge_condition(
 def assign(engine: Engine, settings: Settings, columns: Collection[str], dimensions: Collection[str]) -> None:
     """Write `ruled_charges`: every charge in scope with its rule, its kind and its own owner.
 
-    Credits and tax follow their policies unless a rule's condition names `charge_category`. Rows that the
+    Credits and tax follow their policies unless a rule's condition names `charge_category`, or a shared rule
+    divides what the credit is on. Rows that the
     provider has already split keep the owner they name and meet no rule (never split twice).
 
     Args:
@@ -63,6 +64,9 @@ def assign(engine: Engine, settings: Settings, columns: Collection[str], dimensi
         usual.append(branch)
         if any(found.key == "charge_category" for found in rule.condition.names):
             special.append(branch)
+    shared = [literal(rule_key(rule)) for rule in settings.allocate if rule.method != "direct"]
+    # A credit on what a shared rule divides is divided as that was; only a bank takes it elsewhere.
+    follows = f"any_rule IN ({', '.join(shared)})" if shared and not settings.policies.credits.bank else "FALSE"
     by_rule = f"CASE {' '.join(usual)} END" if usual else "NULL"
     named = f"CASE {' '.join(special)} END" if special else "NULL"
     owner = quoted(settings.owner)
@@ -87,7 +91,7 @@ def assign(engine: Engine, settings: Settings, columns: Collection[str], dimensi
           CASE
             WHEN split_already THEN '{PROVIDER_SPLIT}'
             WHEN named_rule IS NOT NULL THEN named_rule
-            WHEN written_kind = 'credit' THEN '{CREDITS}'
+            WHEN written_kind = 'credit' AND NOT ({follows}) THEN '{CREDITS}'
             WHEN written_kind = 'tax' THEN '{TAX}'
             ELSE COALESCE(any_rule, '{NO_RULE}')
           END AS rule

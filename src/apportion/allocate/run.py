@@ -14,6 +14,7 @@ from apportion.allocate import derived, notes
 from apportion.allocate.billed import BilledPools
 from apportion.allocate.ledger import rule_key
 from apportion.allocate.pools import Pool, Recipients, register_pools
+from apportion.allocate.rules import CREDITS, TAX
 from apportion.allocate.settle import Settlement
 from apportion.allocate.weigh import Scales
 from apportion.allocate.weights import Shape
@@ -72,7 +73,7 @@ def allocate(
 
     first = billed.build(done.problems)
     later = [pool for pool in first if _is_late(pool, rules)]
-    policies = [pool for pool in first if pool.kind in {"credit", "tax"} and not pool.pool_owner]
+    policies = [pool for pool in first if pool.rule_key in {CREDITS, TAX} and not pool.pool_owner]
     settle([pool for pool in first if pool not in later and pool not in policies], billed.recipients)
     settle(later)
     for key in _feeding_order(rules):

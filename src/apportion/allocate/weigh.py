@@ -361,7 +361,7 @@ class Scales:
         }
         for key, pool in wave.items():
             text, unpriced = basis.get(key, ("none", 0))
-            said = pool.basis or _basis(pool, self._rules.get(pool.rule_key), text)
+            said = pool.basis or _basis(pool, self._rules.get(pool.rule_key), text, self._settings.policies.headcount)
             total, windows = totals.get(key, (None, 1))
             found = (
                 "none" if text == "none" or pool.usage_basis != "list cost" else "unpriced" if unpriced else "priced"
@@ -372,23 +372,24 @@ class Scales:
             wave[key] = changed
 
 
-_OWN_METHOD = frozenset({"usage", "correction"})
+_OWN_METHOD = frozenset({"usage", "correction", "credit"})
 
 
 _BASES: tuple[tuple[type, str], ...] = (
-    (HeadcountRule, "person-days"),
     (FixedRule, "written shares"),
     (EvenRule, "written shares"),
 )
 
 
-def _basis(pool: Pool, rule: Rule | None, usage: str) -> str:
+def _basis(pool: Pool, rule: Rule | None, usage: str, heads: str) -> str:
     if pool.pool_owner:
         return "its own evidence"
     if pool.usage_basis:
         return usage if usage != "none" else "no usage"
     if isinstance(rule, ProportionalRule):
         return " and ".join(rule.meter)
+    if isinstance(rule, HeadcountRule):
+        return "heads at month end" if (rule.policy or heads) == "month_end" else "person-days"
     if isinstance(rule, SeatsRule):
         return "active users" if rule.weight == "active_users" else "seat-days at their price"
     return next((text for kind, text in _BASES if isinstance(rule, kind)), "none")

@@ -71,6 +71,8 @@ def fold(
         f"""CREATE OR REPLACE VIEW usage_slice AS
         SELECT {parts}, calls, {", ".join(BUCKETS)}, reasoning_tokens FROM ({query})"""
     )
+    # The last slice's cells must not be held beside this one's.
+    engine.run("DROP TABLE IF EXISTS folded_calls")
     engine.sql_step("fold.sql", beside=__package__, columns={"keys": keys}, into="folded_calls")
     # What is the same in every row is neither grouped by nor stored.
     same = dict.fromkeys(taken, "NULL::VARCHAR") | {"billing_account_id": "''", "source": literal(source)}

@@ -5,6 +5,7 @@ Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 problems in the project or data, 
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -38,6 +39,12 @@ def _period(text: str) -> Period:
         return Period.parse(text)
     except ValueError as error:
         raise typer.BadParameter(f"{error}") from error
+
+
+def _memory(text: str) -> str:
+    if not re.fullmatch(r"\s*[0-9]+(\.[0-9]+)?\s*([KMGT]i?B)\s*", text, re.IGNORECASE):
+        raise typer.BadParameter(f"{text!r} is no amount of memory such as 512MB or 2GB")
+    return text.strip()
 
 
 ProjectOption = Annotated[
@@ -113,7 +120,9 @@ def run(
     project: ProjectOption = HERE,
     period: RunPeriodOption = None,
     preview: Annotated[bool, typer.Option("--preview", help="Print what it would publish, only.")] = False,  # noqa: FBT002
-    memory: Annotated[str, typer.Option("--memory", help="How much memory the engine may use.")] = "1GB",
+    memory: Annotated[
+        str, typer.Option("--memory", parser=_memory, metavar="SIZE", help="How much memory the engine may use.")
+    ] = "1GB",
 ) -> None:
     """Run every stage and publish the result in one step."""
     if preview:

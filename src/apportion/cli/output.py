@@ -69,12 +69,16 @@ def save(output: Path, content: bytes) -> None:
             cure=f"mkdir -p {output.parent}",
         )
     with writing(str(output)):
+        if output.exists() and not output.is_file():
+            # A pipe or a device is written to, never replaced.
+            output.write_bytes(content)
+            return
         with tempfile.NamedTemporaryFile(dir=output.resolve().parent, prefix=".apportion-", delete=False) as file:
             file.write(content)
         partial = Path(file.name)
         try:
             partial.chmod(0o644)
-            partial.replace(output)
+            partial.replace(output.resolve())
         finally:
             partial.unlink(missing_ok=True)
 

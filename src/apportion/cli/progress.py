@@ -6,7 +6,7 @@ import sys
 import time
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 _WIDTH = 20
 
@@ -33,18 +33,18 @@ class Bars:
             self._live = Progress(
                 TextColumn("  {task.description:<11}"),
                 BarColumn(_WIDTH),
-                MofNCompleteColumn(),
+                TextColumn("{task.fields[count]}"),
                 TimeElapsedColumn(),
                 console=self._console,
                 transient=True,
             )
             self._live.start()
-            self._live.add_task(name, total=None)
+            self._live.add_task(name, total=None, count="")
 
     def advance(self, done: int, total: int) -> None:
         """So much of it is done."""
         if self._live:
-            self._live.update(self._live.task_ids[0], completed=done, total=total)
+            self._live.update(self._live.task_ids[0], completed=done, total=total, count=f"{done:,} of {total:,}")
 
     def finish(self, summary: str) -> None:
         """It is done."""

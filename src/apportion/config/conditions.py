@@ -10,10 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Literal, TypeVar
 
 from sqlglot import exp
+
+from apportion.config.instants import holds_instant, is_day, moment, moment_sql, written_sql
 
 NUMBER_DIGITS = 29
 NUMBER_DECIMALS = 9
@@ -24,13 +27,10 @@ _DECIMAL = f"DECIMAL({NUMBER_DIGITS + NUMBER_DECIMALS}, {NUMBER_DECIMALS})"
 _NUMBER = rf"[+-]?[0-9]{{1,{NUMBER_DIGITS}}}([.][0-9]{{1,18}})?"
 _NUMBER_IN_SQL = rf"^{_NUMBER}\z"
 _NUMBER_FORM = re.compile(_NUMBER)
-_DAY_FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_DAY_LENGTH = 10
-_INSTANT_FIELDS = ("_period_start", "_period_end", "_at")
 
 Operator = Literal["=", "<", "<=", ">", ">="]
 Value = str | Decimal
-T = TypeVar("T", str, Decimal)
+T = TypeVar("T", str, Decimal, date)
 
 
 @dataclass(frozen=True, order=True)
@@ -100,7 +100,8 @@ class Present:
 class Compare:
     """A name against a written value; texts by code point, numbers as exact decimals.
 
-    A day ('2026-11-01') against an instant (`charge_period_start`) compares days.
+    A field that holds an instant (`charge_period_start`, `called_at`) compares as an instant in UTC, however
+    the written one is spelled; a day ('2026-11-01') against it compares days.
     """
 
     name: Name
@@ -117,8 +118,12 @@ class Compare:
         if isinstance(self.value, Decimal):
             number = _number(text)
             return number is not None and _ordered(self.operator, number, self.value)
-        if self._by_day:
-            text = text[:_DAY_LENGTH]
+        if (instant := self._instant) is not None:
+            found = moment(text)
+            if found is None:
+                return False
+            by_day = is_day(self.value)
+            return _ordered(self.operator, *((found.date(), instant.date()) if by_day else (found, instant)))
         if self.operator == "=":
             return text == self.value
         return bool(text) and _ordered(self.operator, text, self.value)
@@ -129,22 +134,27 @@ class Compare:
         if isinstance(self.value, Decimal):
             compared = kind(this=_decimal(self.name, resolve), expression=_decimal_literal(self.value))
             return exp.Coalesce(this=compared, expressions=[exp.false()])
-        text = _text(self.name, resolve)
-        if self._by_day:
-            text = exp.Substring(this=text, start=exp.Literal.number(1), length=exp.Literal.number(_DAY_LENGTH))
-        compared = kind(this=text, expression=exp.Literal.string(self.value))
+        if (instant := self._instant) is not None:
+            unit = "DATE" if is_day(self.value) else "TIMESTAMP"
+            found = moment_sql(resolve(self.name))
+            found = exp.cast(found, unit, copy=False) if unit == "DATE" else found
+            compared = kind(this=found, expression=written_sql(instant, unit))
+            return exp.Coalesce(this=compared, expressions=[exp.false()])
+        compared = kind(this=_text(self.name, resolve), expression=exp.Literal.string(self.value))
         if self.operator == "=":
             return compared
         return exp.and_(Present(self.name).to_sql(resolve), compared, copy=False)
 
     @property
-    def _by_day(self) -> bool:
-        return (
-            self.name.kind == "field"
-            and self.name.key.endswith(_INSTANT_FIELDS)
-            and isinstance(self.value, str)
-            and bool(_DAY_FORM.fullmatch(self.value))
-        )
+    def plain(self) -> bool:
+        """Whether texts are compared as they are written."""
+        return isinstance(self.value, str) and self._instant is None
+
+    @property
+    def _instant(self) -> datetime | None:
+        if self.name.kind != "field" or not holds_instant(self.name.key) or not isinstance(self.value, str):
+            return None
+        return moment(self.value)
 
 
 @dataclass(frozen=True)
@@ -255,7 +265,7 @@ class OneOf:
 
     def to_sql(self, resolve: Resolve) -> exp.Expr:
         """IN for plain texts, else one comparison for each value."""
-        if any(isinstance(part.value, Decimal) or part._by_day for part in self._parts):  # noqa: SLF001 - same module
+        if not all(part.plain for part in self._parts):
             return AnyOf(tuple(self._parts)).to_sql(resolve)
         texts: list[exp.Expr] = [exp.Literal.string(str(value)) for value in self.values]
         return exp.In(this=_text(self.name, resolve), expressions=texts)

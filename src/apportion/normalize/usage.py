@@ -39,7 +39,7 @@ __all__ = [
     "usage_unreadable",
 ]
 
-ROWS_PER_SLICE = 1_500_000
+ROWS_PER_SLICE = 700_000
 _NOT_DATED = Period(1970, 1)
 
 

@@ -320,8 +320,9 @@ def _tags(shape: Shape, want: Wanted, out: dict[str, str], faults: list[tuple[st
             if key in shape.tag_fields
         }
     for key, name in want.tag_columns.items():
-        # What is tagged goes before a plain column of that name, which may be the provider's own field.
-        found = [f"NULLIF({part}, '')" for part in (inner.get(key), shape.tags.get(key)) if part]
+        # A tag's own column wins, unless it is a column of usage, such as the provider's own project.
+        places = (inner.get(key), shape.tags.get(key)) if key in TEXTS else (shape.tags.get(key), inner.get(key))
+        found = [f"NULLIF({part}, '')" for part in places if part]
         out[name_of(name)] = f"COALESCE({', '.join(found)})" if found else "NULL::VARCHAR"
 
 

@@ -172,7 +172,7 @@ def _final(shape: Shape, want: Wanted, *, guarded: bool) -> list[str]:
     parts += [name_of(name) for name in want.other_columns]
     for place, name in enumerate(want.tag_columns.values(), start=1):
         listed = _listed(shape, place)
-        parts.append(f"COALESCE({listed}, {name_of(name)}) AS {name_of(name)}" if listed else name_of(name))
+        parts.append(f"COALESCE({_in_order(want, name, listed)}) AS {name_of(name)}" if listed else name_of(name))
     parts += [
         f"{_bracket(shape, want.thresholds)} AS context_bracket",
         "fault",
@@ -181,6 +181,12 @@ def _final(shape: Shape, want: Wanted, *, guarded: bool) -> list[str]:
         "excerpt",
     ]
     return parts
+
+
+def _in_order(want: Wanted, name: str, listed: str) -> str:
+    """A tag's own column wins, unless it is a column of usage, such as the provider's own project."""
+    key = next(key for key, column in want.tag_columns.items() if column == name)
+    return f"{listed}, {name_of(name)}" if key in TEXTS else f"{name_of(name)}, {listed}"
 
 
 def _listed(shape: Shape, place: int) -> str | None:

@@ -70,6 +70,13 @@ def _idle_rules(engine: DuckDBEngine, settings: Settings, loaded: Loaded) -> lis
     fed = {target for rule in settings.allocate for target in rule.feeds}
     if not engine.value("SELECT COUNT(*) FROM ruled_charges"):
         return []
+    unbilled = engine.value(
+        """SELECT COUNT(*) FROM usage_days AS u WHERE NOT EXISTS (
+          SELECT 1 FROM charges_all AS c
+          WHERE c.period = strftime(u.day, '%Y-%m') AND COALESCE(c.charge_category, '') NOT IN ('Credit', 'Tax')
+            AND c.provider_key = u.provider
+            AND (c.account_key = u.account_key OR c.account_key = '' OR u.account_key = ''))"""
+    )
     return [
         Problem(
             "rule-matches-nothing",
@@ -78,6 +85,8 @@ def _idle_rules(engine: DuckDBEngine, settings: Settings, loaded: Loaded) -> lis
             excerpt=f"when: {rule.when.text}" if rule.when else None,
             amount=f"0.00 {settings.currency}",
             cure="Correct its condition, or delete the rule; an earlier rule may own the charges it means.",
+            # A rule may wait for a bill whose usage is there already.
+            severity="warning" if unbilled and rule.method == "direct" else "error",
             held=True,
         )
         for number, rule in enumerate(settings.allocate)

@@ -36,7 +36,7 @@ from apportion.project import Project
 from apportion.warehouse.duckdb_engine import DuckDBEngine, world
 from apportion.warehouse.tables import Part, write_table
 
-MEMORY_LIMIT = "1GB"
+MEMORY_LIMIT = "700MB"
 
 
 class Progress(Protocol):
@@ -152,7 +152,14 @@ def run(
                     look(outcome, folder, work.parts)
                 return outcome
             with project.books(create=True) as books:
-                stage_run = Run(run_id, _iso(started), apportion.__version__, project.config_sha256, engine.name)
+                stage_run = Run(
+                    run_id,
+                    _iso(started),
+                    apportion.__version__,
+                    project.config_sha256,
+                    engine.name,
+                    note=project.terms,
+                )
                 books.start(stage_run)
                 try:
                     outcome, publication, inputs_sha256 = _Stages(work, watch, staging).go(only)
@@ -163,6 +170,7 @@ def run(
                         project.config_sha256,
                         engine.name,
                         inputs_sha256,
+                        project.terms,
                     )
                     done = books.publish(final, publication, _iso(now()))
                 except BaseException as error:
@@ -269,7 +277,7 @@ class _Stages:
         self._work.problems += folded.problems
         every = [path for paths in folded.paths.values() for path in paths]
         self._engine.use_view("usage_cells", every, schema=folder.empty())
-        self._watch.finish(f"{folded.rows_folded:,} rows, {folded.unpriced_calls:,} calls unpriced")
+        self._watch.finish(f"{folded.calls:,} calls, {folded.unpriced_calls:,} unpriced")
         return folded
 
     def _charges(self, resolver: Resolver, every_way: Sequence[Way]) -> None:

@@ -42,6 +42,7 @@ class Folded:
         rows_folded: Rows that went into cells.
         rows_quarantined: Rows that were set aside.
         duplicates: Rows that repeat a call.
+        calls: Calls in the cells; a row of a file may stand for several.
         unpriced_calls: Calls without a list price.
     """
 
@@ -51,6 +52,7 @@ class Folded:
     rows_folded: int = 0
     rows_quarantined: int = 0
     duplicates: int = 0
+    calls: int = 0
     unpriced_calls: int = 0
 
     def check(self) -> None:
@@ -170,6 +172,7 @@ class UsageFolder:
         )[0]
         if folded != written:
             raise InvariantError("L4", "calls in cells before and after their dimensions were found", folded, written)
+        done.calls += int(written)
         missing = int(
             self._engine.value("SELECT COALESCE(SUM(calls), 0) FROM cells_written WHERE price_state <> 'priced'")
         )

@@ -12,7 +12,19 @@ _SHARE_DIGITS = 9
 _PICO_DIGITS = 12
 _MOST_SHOWN = 4
 # Counted in whole units already.
-_WHOLE = frozenset({"", "tokens", "requests", "active users", "person-days", "its own evidence", "no usage", "none"})
+_WHOLE = frozenset(
+    {
+        "",
+        "tokens",
+        "requests",
+        "active users",
+        "person-days",
+        "heads at month end",
+        "its own evidence",
+        "no usage",
+        "none",
+    }
+)
 
 
 @dataclass(frozen=True)

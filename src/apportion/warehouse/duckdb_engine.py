@@ -25,6 +25,8 @@ from apportion.warehouse.steps import fill, macros, step_text
 
 _INEXACT = ("DOUBLE", "FLOAT", "REAL", "HUGEINT", "BIGNUM", "INT128", "UINT128")
 _CHUNK = 1 << 20
+# Each thread holds a row group of every column until it is written.
+_PARQUET = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 40960, WRITE_BLOOM_FILTER false"
 
 Params: TypeAlias = Sequence[object] | Mapping[str, object] | None
 
@@ -224,7 +226,7 @@ class DuckDBEngine:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
         try:
-            target = f"{literal(str(partial))} (FORMAT parquet, COMPRESSION zstd, WRITE_BLOOM_FILTER false)"
+            target = f"{literal(str(partial))} ({_PARQUET})"
             written = self.value(f"COPY ({source}) TO {target}")
             rows = self.value(f"SELECT COUNT(*) FROM read_parquet([{literal(str(partial))}])")
             if written != rows:

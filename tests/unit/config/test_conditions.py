@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sqlglot import exp
 
 from apportion.config.expressions import Condition, ConditionError, Name, parse
+from apportion.config.instants import moment
 
 KEYS = ("a", "b c", "d")
 TAGS = {key: Name("tag", key) for key in KEYS}
@@ -98,7 +99,7 @@ def test_a_condition_means_the_same_in_python_and_in_sql(text: str, value: str |
         ("charge_period_end <= '2026-12-01'", True),
         ("charge_period_end = '2026-12-01'", True),
         ("charge_period_end > '2026-12-01'", False),
-        ("charge_period_end in ('2026-12-01', 'x')", True),
+        ("charge_period_end in ('2026-12-01', '2027-01-01')", True),
         ("charge_period_end > '2026-11-30'", True),
     ],
 )
@@ -108,6 +109,42 @@ def test_a_day_against_an_instant_compares_days(text: str, expected: bool) -> No
     sql = condition.to_sql(lambda _: exp.column("t")).sql("duckdb")
     found = connection().execute(f"SELECT {sql} FROM (SELECT TIMESTAMP '2026-12-01 00:00:00' AS t)").fetchone()
     assert found == (expected,)
+
+
+@pytest.mark.parametrize(
+    ("text", "called", "expected"),
+    [
+        ("called_at < '2026-11-02T11:00:00Z'", "2026-11-02 12:00:00", False),
+        ("called_at < '2026-11-02 11:00:00'", "2026-11-02T12:00:00Z", False),
+        ("called_at < '2026-11-02T14:00:00+01:00'", "2026-11-02 12:00:00", True),
+        ("called_at < '2026-11-02T13:00:00+01:00'", "2026-11-02 12:00:00", False),
+        ("called_at = '2026-11-02T07:00-05:00'", "2026-11-02 12:00:00.000000", True),
+        ("called_at != '2026-11-02T12:00'", "2026-11-02T12:00:00+0000", False),
+        ("called_at in ('2026-11-02T12:00:00.5Z')", "2026-11-02 12:00:00.5", True),
+        ("called_at >= '2026-11-03'", "2026-11-02T22:00:00-05:00", True),
+        ("called_at <= '2026-11-02'", "2026-11-02 23:59:59", True),
+        ("called_at < '2026-11-02T11:00:00Z'", None, False),
+        ("called_at != '2026-11-02T11:00:00Z'", "soon", True),
+        ("called_at = '2026-11-02'", "2026-11-02 or so", False),
+        ("x_looked_at = 'never'", "never", True),
+    ],
+)
+def test_instants_compare_as_instants_whatever_their_spelling(text: str, called: str | None, expected: bool) -> None:
+    condition = parse(text)
+    row = dict.fromkeys(condition.names, called)
+    assert condition.matches(row) is expected
+    assert in_duckdb(condition, row) is expected
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York"])
+def test_an_instant_without_an_offset_is_utc_in_every_session(zone: str) -> None:
+    sql = parse("called_at < '2026-11-02T11:00:00Z'").to_sql(lambda _: exp.column("t")).sql("duckdb")
+    with duckdb.connect() as con:
+        con.execute(f"SET TimeZone = '{zone}'")
+        for early in ("TIMESTAMP '2026-11-02 10:59:59'", "'2026-11-02T10:59:59Z'", "'2026-11-02T05:59:59-05:00'"):
+            assert con.execute(f"SELECT {sql} FROM (SELECT {early} AS t)").fetchone() == (True,)
+        for late in ("TIMESTAMP '2026-11-02 11:00:00'", "'2026-11-02 11:00'", "'2026-11-02T06:00:00-05:00'"):
+            assert con.execute(f"SELECT {sql} FROM (SELECT {late} AS t)").fetchone() == (False,)
 
 
 def test_a_field_may_have_any_type_of_the_engine() -> None:
@@ -192,7 +229,39 @@ def test_the_two_readings_agree_on_any_row(text: str, row: dict[Name, str | None
     assert condition.matches(row) is in_duckdb(condition, row)
 
 
-@given(conditions)
+instants = st.builds(
+    "{:04d}-{:02d}-{:02d}{}{}".format,
+    st.sampled_from([2025, 2026, 2027]),
+    st.integers(0, 13),
+    st.sampled_from([1, 2, 27, 28, 29, 30, 31, 32]),
+    st.one_of(
+        st.just(""),
+        st.builds(
+            "{}{:02d}:{:02d}{}".format,
+            st.sampled_from(["T", " "]),
+            st.integers(0, 24),
+            st.sampled_from([0, 30, 59, 60]),
+            st.sampled_from(["", ":00", ":59", ":59.5", ":00.123456", ":00.123456789", ":60"]),
+        ),
+    ),
+    st.sampled_from(["", "", "Z", "+00", "+01:00", "-0500", "-05:30", "+14:00", "+24:00", " UTC", "x"]),
+)
+dated = st.builds(
+    "{} {} {}".format,
+    st.just("charge_period_start"),
+    st.sampled_from(["=", "!=", "<", "<=", ">", ">="]),
+    instants.filter(lambda text: moment(text) is not None).map(quoted),
+)
+
+
+@given(dated, st.one_of(st.none(), texts, instants))
+def test_the_two_readings_agree_on_any_instant(text: str, found: str | None) -> None:
+    row = {FIELDS["charge_period_start"]: found}
+    condition = parse(text)
+    assert condition.matches(row) is in_duckdb(condition, row)
+
+
+@given(st.one_of(conditions, dated))
 def test_a_condition_becomes_one_expression_of_spark_too(text: str) -> None:
     made = parse(text).to_sql(column)
     again = sqlglot.parse_one(f"SELECT {made.sql('spark')}", dialect="spark")
@@ -243,6 +312,9 @@ def test_no_text_does_anything_but_parse_or_be_refused_with_a_column(text: str) 
         ("team = 'a\0'", 10, "NUL"),
         ("(" * 51 + "a" + ")" * 51, 51, "nested"),
         ("a = " + "1" * 30, 5, "too long"),
+        ("called_at < 'yesterday'", 13, "no date or instant"),
+        ("called_at < 5", 13, "no date or instant"),
+        ("charge_period_end in ('2026-11-01', '2026-02-30')", 37, "no date or instant"),
         ("a = '" + "x" * 20_000 + "'", 1, "characters"),
     ],
 )

@@ -13,18 +13,18 @@ WITH placed AS (
       ELSE c.day_from + r.amortize_days
     END AS term_to,
     CASE
-      WHEN c.kind IN ('credit', 'tax') THEN ''
+      WHEN c.rule IN ('credits@1', 'tax@1') THEN ''
       WHEN COALESCE(r.method, 'direct') = 'direct' THEN
         CONCAT_WS('/', c.provider_key, c.account_key, c.model_key)
       WHEN COALESCE(r.metered, FALSE) THEN COALESCE(m.item, '')
       ELSE ''
     END AS item,
     CASE
-      WHEN c.kind IN ('credit', 'tax') OR COALESCE(r.method, 'direct') = 'direct' THEN c.own_owner
+      WHEN COALESCE(r.method, 'direct') = 'direct' THEN c.own_owner
       ELSE ''
     END AS pool_owner,
     CASE
-      WHEN c.kind IN ('credit', 'tax') OR COALESCE(r.method, 'direct') = 'direct' THEN c.own_layer
+      WHEN COALESCE(r.method, 'direct') = 'direct' THEN c.own_layer
       ELSE ''
     END AS pool_layer
   FROM ruled_charges AS c
