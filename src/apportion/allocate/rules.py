@@ -66,7 +66,8 @@ def assign(engine: Engine, settings: Settings, columns: Collection[str], dimensi
             special.append(branch)
     shared = [literal(rule_key(rule)) for rule in settings.allocate if rule.method != "direct"]
     # A credit on what a shared rule divides is divided as that was; only a bank takes it elsewhere.
-    follows = f"any_rule IN ({', '.join(shared)})" if shared and not settings.policies.credits.bank else "FALSE"
+    banked = settings.policies.credits.bank is not None
+    follows = f"COALESCE(any_rule, '') IN ({', '.join(shared)})" if shared and not banked else "FALSE"
     by_rule = f"CASE {' '.join(usual)} END" if usual else "NULL"
     named = f"CASE {' '.join(special)} END" if special else "NULL"
     owner = quoted(settings.owner)

@@ -372,7 +372,7 @@ def _followers(settings: Settings) -> frozenset[str]:
 def _run_id(started: datetime, project: Project) -> str:
     """Sorts by time; the hash keeps two projects' runs apart in one store."""
     digest = hashlib.sha256(f"{started.isoformat()}{project.folder}".encode()).hexdigest()
-    return f"{started:%Y%m%dT%H%M%SZ}-{digest[:6]}"
+    return f"{started:%Y%m%dT%H%M%S%fZ}-{digest[:6]}"
 
 
 def _inputs_sha256(inputs: Sequence[Input]) -> str:
