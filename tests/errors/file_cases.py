@@ -67,7 +67,7 @@ FILES: dict[str, Case] = {
     ),
     "column-unknown": Case(
         {"apportion.yaml": _sources(_PRINTED), "printed.csv": "issuer,invoice_id,currency,total\nOpenAI,I-1,USD,100\n"},
-        "apportion.yaml:5:68",
+        "",
         ("'printed'", "'totl'", "did you mean 'total'"),
         cure="correct `columns:`",
     ),

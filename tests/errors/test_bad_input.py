@@ -104,20 +104,6 @@ def test_a_missing_rate_leaves_the_invoice_in_its_own_currency(tmp_path: Path) -
     assert "55.00" in line
 
 
-@pytest.mark.parametrize("rate", ["9223372037", "0", "-1.09", "1e400", "NaN"])
-def test_a_rate_that_is_none_converts_nothing(rate: str, tmp_path: Path) -> None:
-    files = {
-        "apportion.yaml": settings('fx: {path: "fx.csv"}\n'),
-        "fx.csv": f"currency,period,rate\nEUR,2026-11,{rate}\n",
-        "bills/a.csv": bill(charge(), charge("55.00", currency="EUR", invoice="E-1")),
-    }
-    err = ran(tmp_path, files)
-    assert "fx.csv: row 2" in err
-    assert f"rate is {rate}" in err.replace("'", "")
-    assert "error[missing-rate]: bills/a.csv: row 3" in err
-    assert owed(tmp_path) == {"search": "100.00"}
-
-
 @pytest.mark.parametrize("quantity", ["-3", "NaN"])
 def test_a_weight_that_is_none_weighs_nothing(quantity: str, tmp_path: Path) -> None:
     rows = f"item,day,team,quantity\ng,2026-11-01,search,{quantity}\ng,2026-11-01,ads,6\n"
