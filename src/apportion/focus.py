@@ -10,6 +10,7 @@ GenAI semantic conventions and their older names (read 2026-11-23).
 from __future__ import annotations
 
 import csv
+import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -34,6 +35,11 @@ _TABLES: tuple[tuple[str, str, str], ...] = (
     ("invoices", "Printed totals to reconcile to", "one invoice"),
     ("fx", "Rates into the ledger currency", "one currency for one month or span of days"),
 )
+
+# Tables whose further columns mean something of the user's own.
+OPEN_TABLES = frozenset({"charges", "meters", "roster", "lookup", "seats"})
+# A source may set it beside its columns: how its days are written.
+DATE_FORMAT = "date_format"
 
 # What a condition may name beside the columns of charges and usage: worked out by the product itself.
 _WORKED_OUT = frozenset(
@@ -107,6 +113,33 @@ class Table:
             if column.name == name:
                 return column
         raise KeyError(name)
+
+    def named(self, key: str) -> str | None:
+        """The column that a name or an alias stands for, however it is spelled; None if there is none."""
+        asked = fold(key)
+        for column in self.columns:
+            if fold(column.name) == asked:
+                return column.name
+        for column in self.columns:
+            if asked in map(fold, column.aliases):
+                return column.name
+        return None
+
+    def nearest(self, key: str, cutoff: float = 0.6) -> str | None:
+        """The name or alias that a misspelt one most likely means."""
+        spelled = {fold(name): name for column in self.columns for name in (*reversed(column.aliases), column.name)}
+        # Letters that changed places are the likeliest slip.
+        found = [name for name in spelled if sorted(name) == sorted(fold(key))]
+        found = found or difflib.get_close_matches(fold(key), spelled, n=1, cutoff=cutoff)
+        return spelled[found[0]] if found else None
+
+    def own_names(self, said: Mapping[str, str]) -> dict[str, str]:
+        """What a source says of its columns, under the columns' own names; other names stay as they are.
+
+        Args:
+            said: By a name, an alias or a name of the user's own.
+        """
+        return {self.named(key) or key: value for key, value in said.items()}
 
     def find(self, header: Iterable[str]) -> Mapping[str, str]:
         """Which spelling of a header stands for which column.
@@ -202,7 +235,8 @@ _INTRODUCTION = """\
 Written from `focus.py`; a test holds the two together. Case, underscores, spaces and dots in a column name
 do not matter: `BilledCost`, `billed_cost` and `Billed Cost` are one. A source's `columns:` says which column
 of the file is meant (`columns: {billed_cost: Amount}`), its `set:` gives a column that the file does not have
-(`set: {billing_currency: USD}`). Files are CSV, CSV.gz, Parquet, JSONL or JSONL.gz.
+(`set: {billing_currency: USD}`). Both take a column by its name or by any other name that it is also read as.
+Files are CSV, CSV.gz, Parquet, JSONL or JSONL.gz.
 
 Numbers are plain (`1234.50`, `-0.5`, `1E-7`), without thousands separators. Days and instants are written
 `2026-11-03`, `2026-11-03 14:05:00`, `2026-11-03T14:05:00Z` or with an offset, which is converted to UTC;

@@ -11,8 +11,9 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from apportion.attribute.cells import empty_cells, evidence_columns
+from apportion.attribute.cells import empty_cells
 from apportion.attribute.dimensions import Resolver
+from apportion.attribute.early import CellEvidence
 from apportion.books.store import Books
 from apportion.config.load import Loaded, load
 from apportion.config.settings import Settings
@@ -222,8 +223,7 @@ def _empty(settings: Settings) -> dict[str, dict[str, str]]:
     cells |= {"day": "DATE", "cost_nano": "BIGINT"}
     for dim in resolver.dimensions:
         cells |= {dim: "VARCHAR", f"{dim}_via": "TINYINT"}
-    tags, columns = settings.evidence_names()
-    return {"allocated_charges": cells, "usage_cells": empty_cells(resolver, evidence_columns(tags, columns))}
+    return {"allocated_charges": cells, "usage_cells": empty_cells(resolver, CellEvidence.of(settings).names)}
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,7 @@ def stays_whole(folder: Path, before: dict[str, str], after: dict[str, str]) -> 
     assert seen(folder) == after
     assert runs(folder)[-1] == "done"
     assert "running" not in runs(folder)
+    assert list((folder / ".apportion").glob("staging-*")) == []
 
 
 POINTS = {

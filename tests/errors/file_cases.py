@@ -56,7 +56,7 @@ FILES: dict[str, Case] = {
     "column-missing": Case(
         {"bills/b.csv": "Amount,BillingCurrency,BillingPeriodStart\n1,USD,2026-11-01\n"},
         "bills/b.csv: row 1",
-        ("'billed_cost'", "Amount, BillingCurrency"),
+        ("'billed_cost'", "Amount, BillingCurrency", "nearest to 'billed_cost' is 'Amount'"),
         cure="columns: {billed_cost: <column of the file>}",
     ),
     "column-twice": Case(
@@ -67,9 +67,9 @@ FILES: dict[str, Case] = {
     ),
     "column-unknown": Case(
         {"apportion.yaml": _sources(_PRINTED), "printed.csv": "issuer,invoice_id,currency,total\nOpenAI,I-1,USD,100\n"},
-        "",
-        ("'printed'", "'totl'", "did you mean 'total'"),
-        cure="correct `columns:`",
+        "apportion.yaml:5:68",
+        ("name: printed", "`totl`", "did you mean `total`"),
+        cure="Correct `columns:`",
     ),
     "row-broken": Case(
         {"bills/b.csv": bill(charge("1.00"), "2.00,USD\n", charge("3.00"))},

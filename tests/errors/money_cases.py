@@ -150,7 +150,7 @@ MONEY: dict[str, Case] = {
             "apportion.yaml": settings(CALLS, allocate=_HEADCOUNT.format("direct")),
             "usage/a.csv": usage(call("5678", model="gpt-99")),
         },
-        ("1 calls with 5,678 tokens", "gpt-99"),
+        ("1 call with 5,678 tokens", "gpt-99"),
     ),
     "unpriced-estimate": doubt(
         {"apportion.yaml": settings(CALLS), "usage/a.csv": usage(call("5678", provider="mistral_ai", model="gpt-99"))},

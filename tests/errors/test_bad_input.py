@@ -104,6 +104,30 @@ def test_a_missing_rate_leaves_the_invoice_in_its_own_currency(tmp_path: Path) -
     assert "55.00" in line
 
 
+@pytest.mark.parametrize("rate", ["9223372037", "0", "-1.09", "1e400", "NaN"])
+def test_a_rate_that_is_none_converts_nothing(rate: str, tmp_path: Path) -> None:
+    files = {
+        "apportion.yaml": settings('fx: {path: "fx.csv"}\n'),
+        "fx.csv": f"currency,period,rate\nEUR,2026-11,{rate}\n",
+        "bills/a.csv": bill(charge(), charge("55.00", currency="EUR", invoice="E-1")),
+    }
+    err = ran(tmp_path, files)
+    assert "fx.csv: row 2" in err
+    assert f"rate is {rate}" in err.replace("'", "")
+    assert "error[missing-rate]: bills/a.csv: row 3" in err
+    assert owed(tmp_path) == {"search": "100.00"}
+
+
+def test_overlapping_people_are_said_before_any_total_is_counted(tmp_path: Path) -> None:
+    by_people = settings(CALLS + PEOPLE).replace("{tag: team}", "{lookup: {key: user_id, in: people, take: team}}")
+    files = {
+        "apportion.yaml": by_people,
+        "people.csv": "person,team,valid_from,valid_to\nu-1,search,2026-01-01,\nu-1,ads,2026-02-01,\n",
+        "usage/a.csv": "called_at,provider,model,output_tokens,user_id\n2026-11-03,openai,gpt-4o,5,u-1\n",
+    }
+    assert "row 3" in stopped(tmp_path, files, "overlapping-rows")
+
+
 @pytest.mark.parametrize("quantity", ["-3", "NaN"])
 def test_a_weight_that_is_none_weighs_nothing(quantity: str, tmp_path: Path) -> None:
     rows = f"item,day,team,quantity\ng,2026-11-01,search,{quantity}\ng,2026-11-01,ads,6\n"
@@ -208,12 +232,34 @@ def test_an_empty_bill_stops_because_it_may_be_a_missing_one(content: bytes, tmp
     assert "is empty" in said.err or "no header and no rows" in said.err
 
 
-def test_an_empty_hour_of_usage_is_only_a_doubt(tmp_path: Path) -> None:
-    err = ran(tmp_path, {"apportion.yaml": settings(CALLS), "usage/a.csv": usage(call()), "usage/b.csv": b""})
+@pytest.mark.parametrize("content", [b"", usage().encode(), b"\n"])
+def test_an_hour_without_calls_is_only_a_doubt(content: bytes, tmp_path: Path) -> None:
+    err = ran(tmp_path, {"apportion.yaml": settings(CALLS), "usage/a.csv": usage(call()), "usage/b.csv": content})
     assert "warning[empty-file]: usage/b.csv" in err
 
 
+def test_a_month_without_calls_falls_back_as_declared(tmp_path: Path) -> None:
+    files = {"apportion.yaml": settings(CALLS), "usage/a.csv": usage(), "bills/a.csv": bill(charge(team=""))}
+    err = ran(tmp_path, files)
+    assert "warning[empty-file]: usage/a.csv" in err
+    assert owed(tmp_path) == {"unallocated": "100.00"}
+
+
 NAMES = ["=cmd()", "+1+1", "-2", "@SUM(A1)", 'say "hi"', "two\nlines", "team 🚀", "'; DROP TABLE charges; --", "a,b"]
+
+
+def test_names_that_hold_a_separator_never_share_an_invoice_or_a_pool(tmp_path: Path) -> None:
+    head = BILL_HEAD.strip() + ",BillingAccountId,x_model\n"
+    numbers = [("A|B", "C"), ("A", "B|C"), ("A", "B~1C")]
+    named = [charge("1.00", team="", issuer=issuer, invoice=number) for issuer, number in numbers]
+    parts = [("a/b", "c"), ("a", "b/c"), ("a|b", "c"), ("a", "b|c")]
+    rows = [f"{row.strip()},a,c\n" for row in named]
+    rows += [charge("1.00", team="").strip() + f",{account},{model}\n" for account, model in parts]
+    ran(tmp_path, {"bills/a.csv": head + "".join(rows)})
+    pools = data(tmp_path, "export", "pools")["rows"]
+    assert sorted(pool["amount"]["amount"] for pool in pools) == ["1.00"] * 7
+    assert len({pool["pool_id"] for pool in pools}) == 7
+    assert len({pool["invoice_key"] for pool in pools}) == 4
 
 
 def test_strange_names_stay_names_and_run_nowhere(tmp_path: Path) -> None:

@@ -37,8 +37,8 @@ usage:
 prices: {overrides: "prices.yaml"}
 dimensions:
   team:
-    - {value: early, when: "called_at < '2023-11-16 18:45:00'"}
-    - {value: late,  when: "called_at >= '2023-11-16 18:45:00'"}
+    - {value: early, when: "called_at < '2023-11-16T18:45:00Z'"}
+    - {value: late,  when: "called_at >= '2023-11-16T19:45:00+01:00'"}
   service: [{column: project}]
 categories:
   - {category: inference, when: "provider = 'pelion'"}

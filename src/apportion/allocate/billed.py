@@ -206,7 +206,10 @@ class BilledPools:
             key = f"estimate|{row['provider']}|{row['account_key']}|{self._period}"
             item = "/".join([row["provider"], row["account_key"], row["model_key"]])
             category = "training" if row["training"] else "inference"
-            name = pool_id("estimate", str(self._period), key, item, category)
+            account = f"{row['provider']}{row['account_key']}"
+            # As in pool_charges.sql: lengths, where a name holds a separator.
+            spans = [f"{len(row['provider'])},{len(account)}"] if {"|", "/"} & set(account) else []
+            name = pool_id("estimate", str(self._period), key, item, category, *spans)
             parts.append((key, name, nano))
             pools.append(
                 Pool(
@@ -342,12 +345,15 @@ class BilledPools:
 
 
 def _unpriced(row: Mapping[str, Any], period: Period) -> Problem:
+    calls = row["unpriced_calls"]
+    model = f" {row['model_key']}" if row["model_key"] else ", model not named,"
     what = (
-        f"{row['unpriced_calls']:,} calls ({row['unpriced_tokens']:,} tokens) of {row['provider']} {row['model_key']}"
+        f"{calls:,} {'call' if calls == 1 else 'calls'} ({row['unpriced_tokens']:,} tokens) of {row['provider']}{model}"
     )
     return Problem(
         "unpriced-estimate",
-        f"{what} in {period} have no price and no bill, so the estimate leaves them out.",
+        f"{what} in {period} {'has' if calls == 1 else 'have'} no price and no bill, so the estimate leaves"
+        f" {'it' if calls == 1 else 'them'} out.",
         amount="unknown: no price",
         cure="Add the price to the overrides file, or load the bill.",
         severity="warning",

@@ -38,7 +38,8 @@ class Pool:
         source: Where a moving pool takes its money from: the owner that another pool placed it with.
         basis: What its weights are, in words.
         windows: From how many spans of days its weights come, one for each charge period among its charges.
-        usage: Whether calls of its provider, account and model were found: none, priced, or unpriced (D8).
+        usage: Whether calls of its provider, account and model were found: none, priced,
+            unpriced (D8), or other: the rule weighs them by something else than their list price.
     """
 
     pool_id: str

@@ -363,9 +363,7 @@ class Scales:
             text, unpriced = basis.get(key, ("none", 0))
             said = pool.basis or _basis(pool, self._rules.get(pool.rule_key), text, self._settings.policies.headcount)
             total, windows = totals.get(key, (None, 1))
-            found = (
-                "none" if text == "none" or pool.usage_basis != "list cost" else "unpriced" if unpriced else "priced"
-            )
+            found = "none" if text == "none" else "unpriced" if unpriced else "priced" if pool.direct else "other"
             changed = replace(pool, basis=said, weight_total=total, windows=windows, usage=found)
             if unpriced and text == "tokens" and pool.usage_basis == "list cost":
                 changed = changed.noted(f"{unpriced:,} calls have no price, so the whole pool is weighed by tokens")

@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from apportion.attribute.categories import usage_category_sql
 from apportion.attribute.dimensions import Resolver
+from apportion.attribute.early import PREFIX, CellEvidence, early_sql
 from apportion.attribute.models import add_model_values
 from apportion.warehouse.duckdb_engine import DuckDBEngine
 from apportion.warehouse.quoting import literal
@@ -33,17 +34,12 @@ _KEPT = (
 )  # fmt: skip
 
 
-def evidence_columns(tag_keys: Sequence[str], columns: Sequence[str]) -> list[str]:
-    """The columns of a cell that hold evidence as it was received."""
-    return [*(f"tag_{key}" for key in tag_keys), *(f"raw_{column}" for column in columns)]
-
-
 def fold(
     engine: DuckDBEngine,
     source: str,
     query: str,
     tag_columns: Mapping[str, str],
-    columns: Sequence[str],
+    evidence: CellEvidence,
     missing: Collection[str] = (),
 ) -> list[tuple[str, int]]:
     """Fold one slice of calls into `folded`, a view over the table `folded_calls`.
@@ -53,7 +49,7 @@ def fold(
         source: The name of the usage source.
         query: Yields the canonical usage columns of the slice.
         tag_columns: The query's column of each tag key.
-        columns: The query's further evidence columns.
+        evidence: What the cells keep; the query has every column that it reads.
         missing: Columns of the query that are NULL in every row.
 
     Returns:
@@ -61,11 +57,12 @@ def fold(
     """
     taken = {**{name: quoted(name) for name in _GRAIN}, "billing_account_id": "COALESCE(billing_account_id, '')"}
     taken |= {f"tag_{key}": quoted(column) for key, column in tag_columns.items()}
-    taken |= {f"raw_{column}": f"CAST({quoted(column)} AS VARCHAR)" for column in columns}
+    taken |= {f"raw_{column}": f"CAST({quoted(column)} AS VARCHAR)" for column in evidence.columns}
+    taken |= {name: early_sql(condition, tag_columns) for name, condition in evidence.early.items()}
     origin = {name: name for name in _GRAIN}
     origin |= {f"tag_{key}": column for key, column in tag_columns.items()}
-    origin |= {f"raw_{column}": column for column in columns}
-    keys = [name for name in taken if origin[name] not in missing and name != "source"]
+    origin |= {f"raw_{column}": column for column in evidence.columns}
+    keys = [name for name in taken if origin.get(name) not in missing and name != "source"]
     parts = ", ".join(f"{taken[name]} AS {quoted(name)}" for name in keys)
     engine.run(
         f"""CREATE OR REPLACE VIEW usage_slice AS
@@ -132,6 +129,7 @@ def empty_cells(resolver: Resolver, evidence: Sequence[str]) -> dict[str, str]:
     columns |= dict.fromkeys(("calls", "tokens", *BUCKETS, "reasoning_tokens"), "BIGINT")
     columns |= {"list_cost_picos": "DECIMAL(38, 0)"}
     columns |= dict.fromkeys(("price_state", "price_id", "price_reason", *evidence), "VARCHAR")
+    columns |= {name: "BOOLEAN" for name in evidence if name.startswith(PREFIX)}
     for dim in resolver.dimensions:
         columns |= {dim: "VARCHAR", f"{dim}_via": "TINYINT"}
     return columns

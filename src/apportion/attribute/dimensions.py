@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
+from apportion.attribute.early import early_column
 from apportion.config.conditions import Condition, Name
 from apportion.config.dimensions import (
     BUILT_IN,
@@ -136,7 +137,7 @@ class Resolver:
         Args:
             source: The relation's name; it has `day`, `provider` and `model`.
             keep: Columns to carry through unchanged.
-            evidence: Which evidence columns (`tag_…`, `raw_…`) it has; others count as missing.
+            evidence: Which evidence columns (`tag_…`, `raw_…`, `when_…`) it has; others count as missing.
             preset: Dimensions for which it has `own_<d>` and `own_<d>_via`, which win when not null.
             missing: The value where no evidence hits; None leaves it null.
 
@@ -193,7 +194,9 @@ class Resolver:
             dated = [f"p.day >= DATE {literal(str(item.from_))}"] if item.from_ else []
             dated += [f"p.day < DATE {literal(str(item.to))}"] if item.to else []
             via = f"{_PER_EVIDENCE * number + 1}{self._inherited(item)}"
-            hits.append((raw, " AND ".join([self._hit(item, raw, known - {dim.name}, evidence), *dated]), via))
+            early = early_column(dim.name, number)
+            hit = f"p.{quoted(early)}" if early in evidence else self._hit(item, raw, known - {dim.name}, evidence)
+            hits.append((raw, " AND ".join([hit, *dated]), via))
         value = "CASE " + " ".join(f"WHEN {hit} THEN {raw}" for raw, hit, _ in hits) + " END"
         via = "CASE " + " ".join(f"WHEN {hit} THEN {number}" for _, hit, number in hits) + " ELSE 0 END"
         if not hits:

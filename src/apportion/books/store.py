@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from apportion.books import journal
 from apportion.books.database import BUSY_TIMEOUT_SECONDS, Database
+from apportion.books.processes import alive
 from apportion.books.records import (
     BookedEntry,
     Control,
@@ -37,8 +38,6 @@ from apportion.books.schema import (
 from apportion.books.view import BooksView
 from apportion.errors import ApportionError, InvariantError, Problem
 
-# A run on another machine cannot be asked whether it lives; after a day it is taken for dead.
-STALE_AFTER = timedelta(days=1)
 FILE_GRACE = timedelta(days=1)
 
 
@@ -246,15 +245,7 @@ class Books:
 
 
 def _alive(row: sa.Row[Any], now: str) -> bool:
-    if row.host != socket.gethostname():
-        return datetime.fromisoformat(now) - datetime.fromisoformat(row.started_at) < STALE_AFTER
-    try:
-        os.kill(row.process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    return alive(row.host, row.process, datetime.fromisoformat(row.started_at), datetime.fromisoformat(now))
 
 
 def _check_run(connection: sa.Connection, run_id: str) -> None:

@@ -18,7 +18,7 @@ from apportion import __version__
 from apportion.cli.choices import Category, ExportName, one_of
 from apportion.cli.output import Format, write
 from apportion.cli.progress import Bars, stderr
-from apportion.errors import EXIT_BUG, EXIT_GATE, EXIT_PROBLEMS, ApportionError, Problem, writing
+from apportion.errors import EXIT_BUG, EXIT_GATE, EXIT_PROBLEMS, ApportionError, Problem, ProblemsFound, writing
 from apportion.period import Period
 
 if TYPE_CHECKING:
@@ -105,14 +105,23 @@ def check(project: ProjectOption = HERE) -> None:
     opened = Project.open(project)
     if not opened.loaded.sound:
         _tell(opened.loaded.problems)
+        _count(opened.loaded.problems)
         raise typer.Exit(EXIT_PROBLEMS)
-    outcome = run_all(opened, publish=False, progress=Bars(stderr()))
-    _tell(outcome.problems)
-    errors = sum(problem.severity == "error" for problem in outcome.problems)
-    warnings = len(outcome.problems) - errors
+    try:
+        problems: Sequence[Problem] = run_all(opened, publish=False, progress=Bars(stderr())).problems
+    except ProblemsFound as found:
+        problems = found.problems
+    _tell(problems)
+    if _count(problems):
+        raise typer.Exit(EXIT_PROBLEMS)
+
+
+def _count(problems: Sequence[Problem]) -> int:
+    """Say how many problems there are; how many of them are errors."""
+    errors = sum(problem.severity == "error" for problem in problems)
+    warnings = len(problems) - errors
     typer.echo(f"{_counted(errors, 'error')}, {_counted(warnings, 'warning')}", err=True)
-    if errors:
-        raise typer.Exit(EXIT_PROBLEMS)
+    return errors
 
 
 @app.command()

@@ -15,10 +15,10 @@ from apportion.period import Period
 from apportion.project import Project, View
 from apportion.report.cents import cents
 from apportion.report.context import UNALLOCATED
-from apportion.report.notes import counted
+from apportion.report.notes import counted, unknown_calls
 from apportion.report.percentages import percent
 from apportion.report.statements import statements
-from apportion.report.table import Table
+from apportion.report.table import NOT_AVAILABLE, Table
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Month:
         calls: How many calls were read.
         charges: How many rows of bills.
         invoices: How many invoices.
+        unknown: How many calls there are, where nothing of the period has a price or a bill.
     """
 
     period: Period
@@ -42,6 +43,7 @@ class Month:
     calls: int
     charges: int
     invoices: int
+    unknown: int = 0
 
     @classmethod
     def of(cls, view: View) -> Month:
@@ -63,11 +65,16 @@ class Month:
             calls=int(calls[0][0] or 0),
             charges=int(charges[0][0]),
             invoices=int(invoices[0][0]),
+            unknown=unknown_calls(view.engine.connection, view.period),
         )
 
     @property
     def line(self) -> str:
         """`October 2026    9,519.07 USD   1.9 % unallocated`."""
+        if self.unknown:
+            verb = "has" if self.unknown == 1 else "have"
+            said = f"{counted(self.unknown, 'call')} {verb} no price and no bill"
+            return f"  {self.period.title:<16}{NOT_AVAILABLE:>16} {self.currency}   {said}"
         share = percent(self.unallocated, self.total, 1)
         nobodys = "nothing unallocated" if not self.unallocated else f"{share} % unallocated"
         return f"  {self.period.title:<16}{show(self.total, self.currency):>16} {self.currency}   {nobodys}"

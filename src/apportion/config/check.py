@@ -26,14 +26,18 @@ from apportion.config.paths import refused
 from apportion.config.rules import ATTRIBUTED_COST, ProportionalRule
 from apportion.config.settings import Settings
 from apportion.config.shape import meant, nearest
+from apportion.config.sources import Source
 from apportion.config.written import POOL
 from apportion.errors import Problem
+from apportion.focus import DATE_FORMAT, OPEN_TABLES, TABLES, Table
 from apportion.money import is_currency
 
 Steps = tuple[str | int, ...]
 
 _FREE = "x_"
 _SECTIONS = ("bills", "usage", "meters", "directory", "seats")
+# What the rows of a section or of a type of source are.
+_TABLES = {"usage": "usage", "meters": "meters", "seats": "seats", "focus": "charges"}
 
 
 def check(
@@ -125,11 +129,39 @@ def _sources(settings: Settings, document: Document) -> Iterator[Problem]:
                 message = f"`{source.name}` is measured by the product itself."
                 cure = f"Give the meter another name, such as `measured_{source.name}`."
                 yield document.problem("reserved-name", message, place, cure=cure)
-            both = sorted(set(source.columns) & set(source.constants))
-            for column in both:
-                message = f"The column `{column}` is both read and set."
+            kind = _TABLES.get(section) or _TABLES.get(source.type, source.type)
+            yield from _columns(source, TABLES[kind], document, (section, number))
+
+
+def _columns(source: Source, table: Table, document: Document, place: Steps) -> Iterator[Problem]:
+    """Columns that are named twice, or that this kind of input does not have."""
+    said: dict[str, str] = {}
+    for part, mapping in (("columns", source.columns), ("set", source.constants)):
+        for key in mapping:
+            name, steps = table.named(key), (*place, part, key)
+            other = said.setdefault(name or key, key)
+            if part == "set" and other == key and key in source.columns:
+                message = f"The column `{key}` is both read and set."
                 cure = "Remove it from `columns` or from `set`."
-                yield document.problem("both-chosen", message, (section, number, "set", column), at="key", cure=cure)
+                yield document.problem("both-chosen", message, steps, at="key", cure=cure)
+            elif other != key:
+                message = f"`{other}` and `{key}` are two names of one column, `{name}`."
+                yield document.problem("both-chosen", message, steps, at="key", cure="Remove one of them.")
+            if name is None and not (part == "set" and key == DATE_FORMAT):
+                yield from _unknown_column(key, table, document, steps)
+
+
+def _unknown_column(key: str, table: Table, document: Document, place: Steps) -> Iterator[Problem]:
+    if table.name not in OPEN_TABLES:
+        near = table.nearest(key, cutoff=0.5)
+        hint = f"; did you mean `{near}`?" if near else "."
+        message = f"`{key}` is no column of {table.name}{hint}"
+        cure = f"Correct `{place[-2]}:`; `docs/inputs.md` lists the columns."
+        yield document.problem("column-unknown", message, place, at="key", cure=cure)
+    elif not key.startswith(_FREE) and (near := table.nearest(key, cutoff=0.85)):
+        message = f"`{key}` is taken as a column of your own; `{near}` is the column of {table.name} nearest to it."
+        cure = f"Write `{near}`, if that is meant."
+        yield document.problem("column-unknown", message, place, at="key", cure=cure, severity="warning")
 
 
 def _paths(settings: Settings, document: Document, folder: Path) -> Iterator[Problem]:

@@ -132,11 +132,14 @@ class Settings(Written):
             sorter.done(*ready)
         return order
 
-    def evidence_names(self) -> tuple[list[str], list[str]]:
+    def evidence_names(self, without: Collection[Condition] = ()) -> tuple[list[str], list[str]]:
         """What the fold of the calls has to keep: tag keys and columns, each sorted and once.
 
         The columns are those that dimensions and conditions on usage read; some may be columns of charges
         only, and provider and model are kept in any case.
+
+        Args:
+            without: Conditions of values that need nothing kept.
         """
         tags: set[str] = set()
         columns: set[str] = set()
@@ -155,7 +158,7 @@ class Settings(Written):
                         columns.update({field.column} - {None})  # type: ignore[arg-type]
                 elif isinstance(evidence, LookupEvidence):
                     columns.update({evidence.lookup.key} - set(self._only_dimensions()))
-                elif isinstance(evidence, ValueEvidence):
+                elif isinstance(evidence, ValueEvidence) and evidence.when not in without:
                     conditions.append(evidence.when)
         for condition in conditions:
             tags.update(n.key for n in condition.names if n.kind == "tag")

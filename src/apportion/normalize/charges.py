@@ -106,7 +106,7 @@ def normalize_charges(
             quarantine.release(con, item.table, item.source, item.name)
             continue
         read += records.rows_in
-        _tell(con, records.header)
+        _tell(con, (*spec.constants, *spec.columns, *records.header))
         declare_currencies(con, "billing_currency")
         con.execute(
             "CREATE OR REPLACE TABLE _typed_charges AS "

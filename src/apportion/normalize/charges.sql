@@ -173,8 +173,8 @@ SELECT
     provider,
     model,
     CASE
-        WHEN filled(invoice_id) IS NOT NULL THEN issuer || '|' || trim(invoice_id)
-        ELSE issuer || '|' || coalesce(trim(billing_account_id), '') || '|'
+        WHEN filled(invoice_id) IS NOT NULL THEN keyed(issuer) || '|' || keyed(trim(invoice_id))
+        ELSE keyed(issuer) || '|' || keyed(coalesce(trim(billing_account_id), '')) || '|'
             || strftime(billing_period_start_at, '%Y-%m') || '|' || trim(billing_currency)
     END AS invoice_key,
     strftime(billing_period_start_at, '%Y-%m') AS period,

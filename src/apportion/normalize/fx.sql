@@ -8,7 +8,7 @@ SELECT
     strftime(valid_from, '%Y-%m') AS period,
     valid_from,
     valid_to,
-    CAST(exact_number(rate) AS DECIMAL(18, 9)) AS rate,
+    TRY_CAST(exact_number(rate) AS DECIMAL(18, 9)) AS rate,
     policy,
     source,
     source_file,

@@ -12,8 +12,8 @@ SELECT
     exact_number(total) AS total,
     invoice_date,
     CASE
-        WHEN invoice_id IS NOT NULL THEN issuer || '|' || invoice_id
-        ELSE issuer || '|' || coalesce(billing_account_id, '') || '|' || coalesce(period, '') || '|' || currency
+        WHEN invoice_id IS NOT NULL THEN keyed(issuer) || '|' || keyed(invoice_id)
+        ELSE keyed(issuer) || '|' || keyed(coalesce(billing_account_id, '')) || '|' || coalesce(period, '') || '|' || currency
     END AS invoice_key,
     source,
     source_file,

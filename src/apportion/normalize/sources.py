@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
 
 from apportion.errors import Place, Problem
-from apportion.focus import TABLES, Column, Table, fold
+from apportion.focus import DATE_FORMAT, OPEN_TABLES, TABLES, Column, Table, fold
+from apportion.normalize.exports import mapping, money_column, recognise
 from apportion.normalize.reading import RecordFile, Records
 from apportion.warehouse.quoting import literal
 from apportion.warehouse.quoting import name as quoted
 
 ALIGNED = "_aligned"
-DATE_FORMAT = "date_format"
+_SHOWN = 8
 PLAIN_DATE = "%Y-%m-%d"
-# Tables whose further columns mean something of the user's own.
-_OPEN = frozenset({"charges", "meters", "roster", "lookup", "seats"})
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,12 @@ class SourceColumns:
     unit: str | None = None
     keys: tuple[str, ...] = ()
     delimiter: str | None = None
+
+    def __post_init__(self) -> None:
+        """Whatever name of a column the project uses, the stages know it by its own."""
+        table = TABLES[self.table]
+        object.__setattr__(self, "columns", table.own_names(self.columns))
+        object.__setattr__(self, "constants", table.own_names(self.constants))
 
     @property
     def date_form(self) -> str:
@@ -75,11 +80,9 @@ def align(con: duckdb.DuckDBPyConnection, item: RecordFile, records: Records, sp
     for name in constants:
         found.pop(name, None)
     problems += _doubled(item, records, table, found, spec)
-    problems += [
-        _missing(item, records, column)
-        for column in table.columns
-        if column.required and column.name not in found and column.name not in constants
-    ]
+    have = {*found, *constants}
+    if missing := [column for column in table.columns if column.required and column.name not in have]:
+        problems.append(_missing(item, records, missing, have))
     if any(problem.severity == "error" for problem in problems):
         return problems
     given = {fold(name): value for name, value in constants.items()}
@@ -114,15 +117,18 @@ def _extra(records: Records, spec: SourceColumns, table: Table, found: Mapping[s
     """The map of what no known column takes, without its empty values."""
     used = set(found.values())
     own = {theirs: ours for ours, theirs in spec.columns.items() if ours not in table.names}
-    entries = [(literal(own.get(name, name)), _value(name, spec.table)) for name in records.header if name not in used]
-    entries += [
-        (literal(name), literal(value))
+    rest = [name for name in records.header if name not in used]
+    # A name of the user's own goes before a column of that name.
+    entries = {name: _value(name, spec.table) for name in rest if name not in own}
+    entries |= {own[name]: _value(name, spec.table) for name in rest if name in own}
+    entries |= {
+        name: literal(value)
         for name, value in spec.constants.items()
         if name not in table.names and name != DATE_FORMAT
-    ]
+    }
     if not entries:
         return "CAST(MAP {} AS MAP(VARCHAR, VARCHAR))"
-    listed = ", ".join(f"struct_pack(k := {key}, v := {value})" for key, value in entries)
+    listed = ", ".join(f"struct_pack(k := {literal(key)}, v := {value})" for key, value in entries.items())
     return f"map_from_entries(list_filter([{listed}], lambda entry: entry.v <> ''))"
 
 
@@ -133,7 +139,7 @@ def _apply_mapping(
     problems = []
     spelled = {fold(name): name for name in reversed(records.header)}
     for ours, theirs in spec.columns.items():
-        if ours not in table.names and spec.table not in _OPEN:
+        if ours not in table.names and spec.table not in OPEN_TABLES:
             problems.append(_unknown(spec, table, ours))
             continue
         name = theirs if theirs in records.header else spelled.get(fold(theirs))
@@ -147,7 +153,7 @@ def _apply_mapping(
     problems += [
         _unknown(spec, table, ours)
         for ours in spec.constants
-        if ours not in table.names and ours != DATE_FORMAT and spec.table not in _OPEN
+        if ours not in table.names and ours != DATE_FORMAT and spec.table not in OPEN_TABLES
     ]
     return problems
 
@@ -173,18 +179,36 @@ def _doubled(
     ]
 
 
-def _missing(item: RecordFile, records: Records, column: Column) -> Problem:
-    near = difflib.get_close_matches(column.name, [name.lower() for name in records.header], n=1, cutoff=0.6)
-    shown = ", ".join(records.header[:8]) + (", …" if len(records.header) > 8 else "")  # noqa: PLR2004 - a line
-    hint = f"; the nearest is {near[0]!r}" if near else ""
+def _missing(item: RecordFile, records: Records, columns: Sequence[Column], known: Collection[str]) -> Problem:
+    """The columns that a file lacks, all in one, and what to paste where its form is known."""
+    header = records.header
+    hints = [f"the nearest to {column.name!r} is {near!r}" for column in columns if (near := _near(column, header))]
+    missing = " and ".join(repr(column.name) for column in columns)
+    noun = "column" if len(columns) == 1 else "columns"
+    given = ", ".join(f"{column.name}: <column of the file>" for column in columns)
+    constants = ", ".join(f"{column.name}: <value>" for column in columns)
+    cure = f"name it with `columns: {{{given}}}` or give it with `set: {{{constants}}}`"
+    export = recognise(header) if item.table == "charges" else None
+    if export:
+        hints = [f"it looks like {export.name}"]
+        cure = f"ask for the provider's FOCUS export, or map this one: `{mapping(export, header, known)}`"
+    shown = ", ".join(header[:_SHOWN]) + (", …" if len(header) > _SHOWN else "")
     return Problem(
         "column-missing",
-        f"source {item.source!r}: {item.name!r} has no column {column.name!r} among its {len(records.header)}{hint}",
+        f"source {item.source!r}: {item.name!r} has no {noun} {missing} among its {len(header)}"
+        + "".join(f"; {hint}" for hint in hints),
         place=Place(item.name, row=1),
         excerpt=shown,
-        cure=f"name it with `columns: {{{column.name}: <column of the file>}}`"
-        f" or give it with `set: {{{column.name}: <value>}}`",
+        cure=cure,
     )
+
+
+def _near(column: Column, header: Sequence[str]) -> str | None:
+    spelled = {name.lower(): name for name in reversed(header)}
+    near = difflib.get_close_matches(column.name, spelled, n=1, cutoff=0.6)
+    if near:
+        return spelled[near[0]]
+    return money_column(header) if column.name == "billed_cost" else None
 
 
 def _not_there(item: RecordFile, records: Records, ours: str, theirs: str) -> Problem:
@@ -200,8 +224,8 @@ def _not_there(item: RecordFile, records: Records, ours: str, theirs: str) -> Pr
 
 
 def _unknown(spec: SourceColumns, table: Table, ours: str) -> Problem:
-    near = difflib.get_close_matches(ours, table.names, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(table.names)}"
+    near = table.nearest(ours, cutoff=0.5)
+    hint = f"; did you mean {near!r}?" if near else f"; known are {', '.join(table.names)}"
     return Problem(
         "column-unknown",
         f"source {spec.source!r}: {ours!r} is no column of {spec.table}{hint}",

@@ -84,6 +84,10 @@ CREATE OR REPLACE MACRO no_instant(t, form) AS
 CREATE OR REPLACE MACRO filled(t) AS
     nullif(trim(t), '');
 
+-- A part of a key whose parts are joined by |: no two lists of parts make one key.
+CREATE OR REPLACE MACRO keyed(t) AS
+    replace(replace(t, '~', '~0'), '|', '~1');
+
 -- Tags as received: a JSON object, an object without its braces (older Azure exports), or a list of key and value.
 CREATE OR REPLACE MACRO tag_object(t) AS
     CASE

@@ -14,7 +14,7 @@ from apportion.errors import Place, Problem
 from apportion.normalize.usage_columns import INPUTS, Shape, Wanted, is_instant
 from apportion.normalize.usage_parquet import UsageFile, look, merge, scan_parquet
 from apportion.normalize.usage_rows import Conversion
-from apportion.normalize.usage_shapes import RawFile, UnusableError, UsageSource, find_shape
+from apportion.normalize.usage_shapes import RawFile, UnusableError, UsageSource, find_shape, no_calls
 from apportion.warehouse.quoting import literal
 
 
@@ -34,7 +34,7 @@ def open_file(
     conversion = Conversion(con, raw.name, path, source, want, staging)
     try:
         if path.stat().st_size == 0:
-            return _empty(raw.name, "the file is empty (0 bytes)")
+            return no_calls(raw.name, "the file is empty (0 bytes)")
         if raw.format == "parquet":
             shape = find_shape(
                 con,
@@ -54,7 +54,7 @@ def open_file(
         return replace(error.problem, place=Place(raw.name))
     except (duckdb.Error, pa.ArrowException, OSError, EOFError, UnicodeError, csv.Error) as error:
         return unreadable(raw.name, error)
-    return file if file.rows else _empty(raw.name, "the file has no rows")
+    return file if file.rows else no_calls(raw.name, "the file has no rows, so it says that there were no calls")
 
 
 def unreadable(name: str, error: Exception) -> Problem:
@@ -87,7 +87,3 @@ def shape_of(con: duckdb.DuckDBPyConnection, files: Sequence[UsageFile], source:
         row_sql="file_row_number + 1",
         facts={name: facts for name, facts in known.items() if facts},
     )
-
-
-def _empty(name: str, message: str) -> Problem:
-    return Problem("empty-file", message, Place(name), cure="export it again, or remove it from the source's path")

@@ -22,7 +22,7 @@ from apportion.errors import Problem
 from apportion.normalize.usage_columns import BUCKETS, Shape, Wanted, pointer
 from apportion.normalize.usage_parquet import UsageFile, days_of, scan_parquet
 from apportion.normalize.usage_query import canonical
-from apportion.normalize.usage_shapes import BROKEN, RECORD, UnusableError, UsageSource, find_shape
+from apportion.normalize.usage_shapes import BROKEN, RECORD, UnusableError, UsageSource, find_shape, no_calls
 from apportion.warehouse.quoting import literal
 from apportion.warehouse.quoting import name as name_of
 
@@ -68,8 +68,10 @@ class Conversion:
         """Convert a file of one JSON object per line; lines that are none become faulty rows.
 
         Raises:
-            UnusableError: A needed column is missing.
+            UnusableError: A needed column is missing, or there is no line at all.
         """
+        if _blank(self.path):
+            raise UnusableError(no_calls(self.name, "the file has no lines"))
         lines = f"read_json_objects({literal(str(self.path))}, format='newline_delimited', ignore_errors=true)"
         found = self.con.execute(
             "SELECT DISTINCT unnest(json_keys(json)) AS key"
@@ -189,20 +191,34 @@ class Conversion:
             self.con.execute(f"SET preserve_insertion_order = {str(before).lower()}")
 
 
+def _bytes(path: Path) -> io.BufferedIOBase:
+    """A file's content, unpacked if it is packed."""
+    with path.open("rb") as stream:
+        packed = stream.read(2) == b"\x1f\x8b"
+    return gzip.open(path) if packed else path.open("rb")
+
+
+def _blank(path: Path) -> bool:
+    """Whether there is nothing but blanks in a file."""
+    with _bytes(path) as stream:
+        while chunk := stream.read(_HEADER_BYTES):
+            if chunk.strip():
+                return False
+    return True
+
+
 def _header(path: Path) -> tuple[list[str], str]:
     """The column names of a CSV file and what separates them.
 
     Raises:
         UnusableError: There is no header, or a column name is there twice.
     """
-    with path.open("rb") as stream:
-        packed = stream.read(2) == b"\x1f\x8b"
-    with gzip.open(path) if packed else path.open("rb") as stream:
+    with _bytes(path) as stream:
         start = stream.read(_HEADER_BYTES)
     lines = start.decode("utf-8-sig", "replace").splitlines()
     first = next((line for line in lines if line.strip()), "")
     if not first:
-        raise UnusableError(Problem("empty-file", "the file has no header", cure="export it again"))
+        raise UnusableError(no_calls(path.name, "the file has no header and no rows"))
     bare = re.sub(r'"[^"]*"', "", first)
     delimiter = max(_DELIMITERS, key=bare.count)
     names = next(csv.reader(io.StringIO(first), delimiter=delimiter))

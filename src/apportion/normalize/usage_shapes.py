@@ -11,7 +11,7 @@ from typing import Protocol
 
 import duckdb
 
-from apportion.errors import Problem
+from apportion.errors import Place, Problem
 from apportion.focus import TABLES, fold
 from apportion.normalize.usage_columns import COUNTS, INPUTS, Convention, Facts, Shape, Wanted
 from apportion.warehouse.quoting import literal
@@ -21,6 +21,7 @@ from apportion.warehouse.quoting import name as name_of
 RECORD, BROKEN = "apportion record", "apportion broken"
 HELPERS = (RECORD, BROKEN)
 _SHOWN = 12
+_USAGE = TABLES["usage"]
 
 
 class RawFile(Protocol):
@@ -55,6 +56,11 @@ class UsageSource:
     columns: Mapping[str, str] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Whatever name of a column the project uses, the stages know it by its own."""
+        object.__setattr__(self, "columns", _USAGE.own_names(self.columns))
+        object.__setattr__(self, "constants", _USAGE.own_names(self.constants))
+
 
 class UnusableError(Exception):
     """A file cannot be used; the problem says why, and gets its place where the file's name is known."""
@@ -62,6 +68,17 @@ class UnusableError(Exception):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.message)
         self.problem = problem
+
+
+def no_calls(name: str, message: str) -> Problem:
+    """A file without rows: usage often comes as one file an hour, and an hour without a call is no fault.
+
+    Args:
+        name: Of the file.
+        message: What it is like.
+    """
+    cure = "nothing, if there were none; else export it again"
+    return Problem("empty-file", message, Place(name), cure=cure, severity="warning", held=True)
 
 
 def find_shape(
@@ -112,10 +129,13 @@ def _ours(
     """The expression and the type of each input column: set by the source, named by it, or found by name."""
     columns: dict[str, str] = {}
     kinds: dict[str, str] = {}
+    for name in (*source.columns, *source.constants):
+        if name not in INPUTS and name != "date_format":
+            raise UnusableError(_unknown(name))
     for name, theirs in source.columns.items():
         columns[name], kinds[name] = _named(con, scan, types, theirs)
     taken = set(columns.values())
-    for name, spelled in TABLES["usage"].find([name for name in types if name not in HELPERS]).items():
+    for name, spelled in _USAGE.find([name for name in types if name not in HELPERS]).items():
         # A column that the user gave another meaning keeps that one alone.
         if name not in columns and name_of(spelled) not in taken:
             columns[name], kinds[name] = name_of(spelled), types[spelled]
@@ -123,6 +143,13 @@ def _ours(
         if name in INPUTS:
             columns[name], kinds[name] = _constant(name, value)
     return columns, kinds
+
+
+def _unknown(name: str) -> Problem:
+    near = _USAGE.nearest(name)
+    hint = f"; did you mean {near!r}?" if near else ""
+    cure = "correct `columns:` or `set:`; docs/inputs.md lists the columns"
+    return Problem("column-unknown", f"{name!r} is no column of usage{hint}", cure=cure)
 
 
 def _constant(name: str, value: str) -> tuple[str, str]:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from apportion.allocate.ledger import meters_of, rule_key
+from apportion.allocate.rules import charge_condition
 from apportion.attribute.categories import MethodUse, method_fit
+from apportion.config.conditions import Condition
 from apportion.config.load import FILE, Loaded
 from apportion.config.rules import ProportionalRule
 from apportion.config.settings import Settings
@@ -77,37 +79,67 @@ def _idle_rules(engine: DuckDBEngine, settings: Settings, loaded: Loaded) -> lis
             AND c.provider_key = u.provider
             AND (c.account_key = u.account_key OR c.account_key = '' OR u.account_key = ''))"""
     )
-    return [
-        Problem(
-            "rule-matches-nothing",
-            f"Rule {rule.name} matches no charge in any period.",
-            Place(FILE, loaded.line_of("allocate", number)),
-            excerpt=f"when: {rule.when.text}" if rule.when else None,
-            amount=f"0.00 {settings.currency}",
-            cure="Correct its condition, or delete the rule; an earlier rule may own the charges it means.",
-            # A rule may wait for a bill whose usage is there already.
-            severity="warning" if unbilled and rule.method == "direct" else "error",
-            held=True,
+    found = []
+    for number, rule in enumerate(settings.allocate):
+        if rule_key(rule) in used or rule.name in fed or rule.condition is None:
+            continue
+        message = f"Rule {rule.name} matches no charge in any period."
+        cure = "Correct its condition, or delete the rule; an earlier rule may own the charges it means."
+        charges, sums = _out_of_scope(engine, settings, rule.condition)
+        if charges:
+            message = f"Rule {rule.name} matches no charge in scope; {charges:,} out of scope would match."
+            cure = "If they are AI, write their condition under `scope: {include: [...]}`."
+        found.append(
+            Problem(
+                "rule-matches-nothing",
+                message,
+                Place(FILE, loaded.line_of("allocate", number)),
+                excerpt=f"when: {rule.when.text}" if rule.when else None,
+                amount=_money(sums) if charges else f"{show(0, settings.currency)} {settings.currency}",
+                cure=cure,
+                # A rule may wait for a bill whose usage is there already.
+                severity="warning" if unbilled and rule.method == "direct" else "error",
+                held=True,
+            )
         )
-        for number, rule in enumerate(settings.allocate)
-        if rule_key(rule) not in used and rule.name not in fed and rule.condition is not None
-    ]
+    return found
+
+
+def _out_of_scope(
+    engine: DuckDBEngine, settings: Settings, condition: Condition
+) -> tuple[int, Sequence[tuple[str, int]]]:
+    """How many charges a rule would match if they were in scope, and their sums by currency."""
+    dimensions = settings.dimension_names
+    columns = [column for column in engine.describe("charge_dimensions") if column not in dimensions]
+    rows = engine.fetch(
+        f"""SELECT currency, COUNT(*), CAST(SUM(effective_nano) AS BIGINT) FROM charge_dimensions
+        WHERE scope <> 'ai' AND {charge_condition(condition, columns, dimensions)} GROUP BY ALL ORDER BY ALL"""
+    )
+    return sum(row[1] for row in rows), [(row[0], row[2]) for row in rows]
+
+
+def _money(sums: Sequence[tuple[str, int]]) -> str:
+    """Amounts in nano-units, by currency, for people."""
+    return " + ".join(
+        f"{show(half_up_div(nano, nano_per_minor(currency)), currency)} {currency}" for currency, nano in sums
+    )
 
 
 def _misfits(engine: DuckDBEngine, settings: Settings) -> list[Problem]:
     uses = []
     by_key = {rule_key(rule): rule for rule in settings.allocate}
-    unit = nano_per_minor(settings.currency)
-    for key, category, gpu, nano in engine.fetch(
-        """SELECT rule, category, gpu, CAST(SUM(effective_nano) AS BIGINT) FROM ruled_charges
+    sums: dict[tuple[str, str, bool], list[tuple[str, int]]] = {}
+    for key, category, gpu, currency, nano in engine.fetch(
+        """SELECT rule, category, gpu, currency, CAST(SUM(effective_nano) AS BIGINT) FROM ruled_charges
         WHERE kind = 'usage' GROUP BY ALL ORDER BY ALL"""
     ):
+        sums.setdefault((key, category, gpu), []).append((currency, nano))
+    for (key, category, gpu), amounts in sums.items():
         rule = by_key.get(key)
         if rule is None or (category == "inference" and not settings.usage):
             continue
         meter = rule.meter[0] if isinstance(rule, ProportionalRule) else None
-        amount = f"{show(half_up_div(nano, unit), settings.currency)} {settings.currency}"
-        uses.append(MethodUse(rule.name, rule.method, meter, category, gpu, amount))
+        uses.append(MethodUse(rule.name, rule.method, meter, category, gpu, _money(amounts)))
     return method_fit(uses, [meter.name for meter in settings.meters])
 
 
@@ -117,29 +149,34 @@ def _codes(engine: DuckDBEngine, settings: Settings) -> list[Problem]:
         return []
     rows = engine.fetch(
         """WITH used AS (
-          SELECT cost_center AS code, MIN(day) AS first, MAX(day) AS last, CAST(SUM(effective_nano) AS BIGINT) AS nano
+          SELECT cost_center AS code, MIN(day) AS first, MAX(day) AS last
           FROM charge_dimensions WHERE scope = 'ai' AND cost_center IS NOT NULL GROUP BY cost_center
           UNION ALL
-          SELECT cost_center, MIN(day), MAX(day), NULL FROM usage_cells WHERE cost_center_via <> 0 GROUP BY cost_center
+          SELECT cost_center, MIN(day), MAX(day) FROM usage_cells WHERE cost_center_via <> 0 GROUP BY cost_center
           UNION ALL
-          SELECT DISTINCT value, CAST(NULL AS DATE), CAST(NULL AS DATE), CAST(NULL AS BIGINT)
+          SELECT DISTINCT value, CAST(NULL AS DATE), CAST(NULL AS DATE)
           FROM directory_values WHERE take_column = 'cost_center'
         ),
         listed AS (
           SELECT value AS code, MIN(source_file || chr(1) || LPAD(CAST(source_row AS VARCHAR), 19, '0')) AS place
           FROM directory_values WHERE take_column = 'cost_center' GROUP BY value
         )
-        SELECT u.code, MIN(u.first), MAX(u.last), CAST(SUM(u.nano) AS BIGINT),
+        SELECT u.code, MIN(u.first), MAX(u.last),
           BOOL_OR(EXISTS (SELECT 1 FROM codes AS c WHERE c.code = u.code)) AS known,
           BOOL_AND(u.first IS NULL OR EXISTS (SELECT 1 FROM codes AS c WHERE c.code = u.code
             AND c.valid_from <= u.first AND c.valid_to > u.last)) AS valid, MIN(l.place)
         FROM used AS u LEFT JOIN listed AS l ON l.code = u.code
         WHERE u.code IS NOT NULL GROUP BY u.code ORDER BY u.code"""
     )
+    sums: dict[str, list[tuple[str, int]]] = {}
+    for code, currency, nano in engine.fetch(
+        """SELECT cost_center, currency, CAST(SUM(effective_nano) AS BIGINT) FROM charge_dimensions
+        WHERE scope = 'ai' AND cost_center IS NOT NULL GROUP BY ALL ORDER BY ALL"""
+    ):
+        sums.setdefault(code, []).append((currency, nano))
     found = []
-    unit = nano_per_minor(settings.currency)
-    for code, first, last, nano, known, valid, place in rows:
-        amount = f"{show(half_up_div(nano, unit), settings.currency)} {settings.currency}" if nano is not None else None
+    for code, first, last, known, valid, place in rows:
+        amount = _money(sums[code]) if code in sums else None
         if not known:
             text = f"Cost centre {code} is used, and finance's codes do not have it."
             found.append(_code_problem("unknown-code", text, amount, code, place))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,6 +27,7 @@ from apportion.errors import InvariantError, Problem, ProblemsFound, in_order, w
 from apportion.period import Period
 from apportion.pipeline import checks, controls
 from apportion.pipeline.inputs import Inputs, gather, read
+from apportion.pipeline.leftovers import staging, sweep
 from apportion.pipeline.usage import Folded, UsageFolder
 from apportion.post import build_entries, check_entries, expected_totals
 from apportion.price.book import PriceBook
@@ -137,17 +136,14 @@ def run(
     watch = progress or Quiet()
     started = now()
     run_id = _run_id(started, project)
-    with writing(str(project.state)):
-        project.state.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix="staging-", dir=project.state))
-    folder = project.folder if publish else staging
-    warehouse = project.warehouse if publish else staging / "warehouse"
-    try:
-        with writing(str(project.state)), world(), DuckDBEngine(project.state, memory_limit=memory_limit) as engine:
+    with staging(project.state) as scratch:
+        folder = project.folder if publish else scratch
+        warehouse = project.warehouse if publish else scratch / "warehouse"
+        with writing(str(project.state)), world(), DuckDBEngine(scratch, memory_limit=memory_limit) as engine:
             work = _Work(project, settings, engine, run_id, warehouse, folder)
             work.problems += project.loaded.problems
             if not publish:
-                outcome = _Stages(work, watch, staging).go(only)[0]
+                outcome = _Stages(work, watch, scratch).go(only)[0]
                 if look:
                     look(outcome, folder, work.parts)
                 return outcome
@@ -161,8 +157,9 @@ def run(
                     note=project.terms,
                 )
                 books.start(stage_run)
+                sweep(project.state, project.warehouse, books, started)
                 try:
-                    outcome, publication, inputs_sha256 = _Stages(work, watch, staging).go(only)
+                    outcome, publication, inputs_sha256 = _Stages(work, watch, scratch).go(only)
                     final = Run(
                         run_id,
                         _iso(started),
@@ -179,22 +176,28 @@ def run(
                 outcome.posted, outcome.kept, outcome.reversed = done.posted, done.kept, done.reversed
                 watch.finish(f"{done.posted:,} entries posted, {done.kept:,} kept, {done.reversed:,} reversed")
                 return outcome
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
 
 
 class _Stages:
     """The order of the flow."""
 
-    def __init__(self, work: _Work, watch: Progress, staging: Path) -> None:
+    def __init__(self, work: _Work, watch: Progress, scratch: Path) -> None:
         self._work = work
         self._engine = work.engine
         self._settings = work.settings
         self._watch = watch
-        self._staging = staging
+        self._scratch = scratch
         self._tags, self._columns = work.settings.evidence_names()
 
     def go(self, only: Period | None) -> tuple[Outcome, Publication, str]:
+        try:
+            return self._go(only)
+        except InvariantError:
+            # Totals need not agree over data that is known to be unsound; what is wrong with it is the news.
+            self._stop_on_errors()
+            raise
+
+    def _go(self, only: Period | None) -> tuple[Outcome, Publication, str]:
         inputs = self._inputs()
         resolver, every_way = self._directory()
         folded = self._usage(inputs, resolver)
@@ -224,7 +227,7 @@ class _Stages:
 
     def _stop_on_errors(self) -> None:
         if any(problem.stops for problem in self._work.problems):
-            raise ProblemsFound(self._work.problems)
+            raise ProblemsFound(self._work.problems) from None
 
     def _inputs(self) -> Inputs:
         self._watch.stage("collect")
@@ -272,7 +275,7 @@ class _Stages:
         path = self._work.project.folder / overrides if overrides else None
         book, problems = PriceBook.load(path, overrides)
         self._work.problems += problems
-        folder = UsageFolder(self._engine, self._settings, resolver, book, self._staging, self._work.keep)
+        folder = UsageFolder(self._engine, self._settings, resolver, book, self._scratch, self._work.keep)
         folded = folder.fold(inputs, self._watch.advance)
         self._work.problems += folded.problems
         every = [path for paths in folded.paths.values() for path in paths]

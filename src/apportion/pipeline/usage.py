@@ -8,8 +8,9 @@ from pathlib import Path
 
 import duckdb
 
-from apportion.attribute.cells import cells_query, empty_cells, evidence_columns, fold
+from apportion.attribute.cells import cells_query, empty_cells, fold
 from apportion.attribute.dimensions import Resolver
+from apportion.attribute.early import CellEvidence
 from apportion.config.settings import Settings
 from apportion.errors import InvariantError, Problem
 from apportion.normalize import quarantine
@@ -96,13 +97,14 @@ class UsageFolder:
         self._staging = staging
         self._keep = keep
         self._tags, self._columns = settings.evidence_names()
+        self._kept = CellEvidence.of(settings)
         self._thresholds = book.thresholds()
         self._unpriced: list[Problem] = []
 
     @property
     def evidence(self) -> list[str]:
         """The evidence columns of a cell."""
-        return evidence_columns(self._tags, self._columns)
+        return self._kept.names
 
     def fold(self, inputs: Inputs, progress: Callable[[int, int], None]) -> Folded:
         """Read every call once and write its cells.
@@ -145,7 +147,7 @@ class UsageFolder:
 
     def _fold_slice(self, slice_: UsageSlice, prepared: PreparedUsage, label: str, done: Folded) -> None:
         try:
-            faults = fold(self._engine, slice_.source, slice_.sql, prepared.tag_columns, self._columns, slice_.missing)
+            faults = fold(self._engine, slice_.source, slice_.sql, prepared.tag_columns, self._kept, slice_.missing)
         except duckdb.Error as error:
             done.problems.append(usage_unreadable(self._engine.connection, slice_, error))
             done.rows_in -= slice_.rows

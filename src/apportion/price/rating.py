@@ -14,6 +14,8 @@ from apportion.errors import Problem
 from apportion.price.book import Context, Price, PriceBook
 from apportion.price.entries import BUCKETS
 
+# What a cell without a provider or a model has in its place once its dimensions are found.
+_NO_VALUE = (None, "", "unallocated")
 _KEYS = ("provider", "model", "service_tier", "processing", "region", "speed")
 _SCHEMA = pa.schema(
     [
@@ -122,8 +124,10 @@ def unpriced(con: duckdb.DuckDBPyConnection, priced: str) -> list[Problem]:
     return [
         Problem(
             "unpriced-usage",
-            f"{calls:,} calls with {count:,} tokens of {provider or 'no provider'}"
-            f" {model or 'without a model'} ({first} to {last}) have no list price: {reason}",
+            f"{calls:,} {'call' if calls == 1 else 'calls'} with {count:,} tokens of"
+            f" {'no provider' if provider in _NO_VALUE else provider}"
+            f"{', model not named' if model in _NO_VALUE else f' {model}'} ({first} to {last})"
+            f" {'has' if calls == 1 else 'have'} no list price: {reason}",
             cure="add the price to the file named by `prices: {overrides: …}` (docs/prices.md); until then"
             " the pools they are in are weighed by tokens",
             severity="warning",

@@ -79,11 +79,17 @@ def _unpriced(con: DuckDBPyConnection, period: Period) -> list[tuple[str, int]]:
     if not queries.has(con, "usage_cells"):
         return []
     rows = con.execute(
-        "SELECT COALESCE(model, ''), SUM(calls) FROM usage_cells"
+        "SELECT COALESCE(NULLIF(model, 'unallocated'), ''), SUM(calls) FROM usage_cells"
         " WHERE price_state = 'unpriced' AND day >= $start AND day < $end GROUP BY 1 ORDER BY 2 DESC, 1",
         {"start": period.start, "end": period.end},
     ).fetchall()
     return [(str(model), int(calls)) for model, calls in rows if calls]
+
+
+def unknown_calls(con: DuckDBPyConnection, period: Period) -> int:
+    """How many calls make up a period of which nothing has a price or a bill: no data, which is not 0.00 (law L3)."""
+    pools = con.execute("SELECT COUNT(*) FROM pools WHERE period = $period", {"period": str(period)}).fetchall()
+    return 0 if pools[0][0] else sum(calls for _, calls in _unpriced(con, period))
 
 
 def _divided_by_tokens(con: DuckDBPyConnection, period: Period) -> dict[str, int]:
@@ -111,13 +117,14 @@ def standing_notes(con: DuckDBPyConnection, context: Context, period: Period) ->
             found.append(
                 f"{counted(len(rows), 'row')} in quarantine" + (f", {money} not in this report" if money else "")
             )
-    unpriced = _unpriced(con, period)
+    unpriced, unknown = _unpriced(con, period), unknown_calls(con, period)
     divided = _divided_by_tokens(con, period)
     for model, calls in unpriced[:_MOST_NAMES]:
         verb = "has" if calls == 1 else "have"
         weighs = "it weighs" if calls == 1 else "they weigh"
         money = f"{show(divided[model], context.currency)} {context.currency}" if model in divided else ""
         means = f"the {money} billed for it is divided by tokens" if money else f"{weighs} by tokens"
+        means = "there is no bill, so its cost is not known" if unknown else means
         found.append(f"{model or 'No model named'}: {counted(calls, 'call')} {verb} no price; {means}")
     if rest := sum(calls for _, calls in unpriced[_MOST_NAMES:]):
         found.append(f"{counted(rest, 'call')} of {len(unpriced) - _MOST_NAMES:,} other models without a price")

@@ -27,6 +27,9 @@ _PICO_DIGITS = 12
 _ESTIMATE = "estimate"
 # Kinds of pools that no meter can be expected to explain, and the name of the cause that they are.
 _CAUSES = {"credit": "credits", "tax": "tax", "shortfall": "minimum fee", "correction": "corrections"}
+_NO_USAGE = "no usage"
+# Usage that the meter's list cost says nothing about.
+_APART = {"unpriced": "unpriced usage", "other": "usage not split at list price"}
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,12 @@ class _Line:
     @property
     def variance(self) -> int | None:
         return None if self.metered is None else self.compared - self.metered
+
+    @property
+    def unmetered(self) -> str:
+        """Why there is nothing to compare with."""
+        apart = {cause for cause, _ in self.other} & set(_APART.values())
+        return "not compared" if apart else _NO_USAGE
 
     @property
     def percent(self) -> Decimal | None:
@@ -123,7 +132,7 @@ def _lines(con: DuckDBPyConnection, context: Context, period: Period, invoices: 
             if usage == "priced" and found in metered:
                 billed[key][found] += int(minor)
             else:
-                others[key]["unpriced usage" if usage == "unpriced" else "no usage"] += int(minor)
+                others[key][_APART.get(usage, _NO_USAGE)] += int(minor)
     shares = _divided(billed, metered)
     lines = [_line(invoice, billed[invoice.key], shares, others[invoice.key]) for invoice in invoices]
     for provider, minor in sorted(estimates.items()):
@@ -173,7 +182,7 @@ def _compared(
 ) -> Table:
     rows: list[Row] = []
     for line, status in zip(lines, statuses, strict=True):
-        words: Cell = _ESTIMATE if line.invoiced is None else "no usage" if line.metered is None else status
+        words: Cell = _ESTIMATE if line.invoiced is None else line.unmetered if line.metered is None else status
         billed: Cell = line.compared if line.metered is not None else ""
         rows.append(
             (
@@ -188,15 +197,11 @@ def _compared(
         )
     known = [line for line in lines if line.metered is not None]
     compared, metered = sum(line.compared for line in known), sum(line.metered or 0 for line in known)
-    total: Row = (
-        "All invoices",
-        sum(line.invoiced or 0 for line in lines),
-        compared,
-        metered,
-        compared - metered,
-        percent(compared - metered, compared),
-        "",
-    )
+    invoiced = sum(line.invoiced or 0 for line in lines)
+    total: Row = ("All invoices", invoiced, "", None, None, None, "")
+    if known or not lines:
+        variance = compared - metered
+        total = ("All invoices", invoiced, compared, metered, variance, percent(variance, compared), "")
     limits = f"warning above {context.reconcile_warn} %, blocks a close above {context.reconcile_block} %"
     return _table(
         context,

@@ -13,7 +13,7 @@ from apportion.period import Period
 from apportion.report.cents import PARTS, Cents, cents, has_period, ranked
 from apportion.report.context import UNALLOCATED, Context, is_rest, shown_value
 from apportion.report.detail import detail
-from apportion.report.notes import pool_notes, standing_notes
+from apportion.report.notes import pool_notes, standing_notes, unknown_calls
 from apportion.report.percentages import change
 from apportion.report.table import Cell, Column, Row, Table, trimmed
 
@@ -31,6 +31,11 @@ def _row(name: str, parts: dict[str, int], shown: list[str], total: int, before:
     ]
     moved = None if before is None else total - before
     return (name, *cells, total, moved, change(total, before))
+
+
+def _not_known(row: Row) -> Row:
+    """A row whose amounts are no numbers: nothing was found, which is not 0.00."""
+    return (row[0], *(None if cell == 0 else cell for cell in row[1:-3]), None, None, None)
 
 
 def statements(con: DuckDBPyConnection, context: Context, period: Period, by: str | None = None) -> Table:
@@ -63,6 +68,9 @@ def statements(con: DuckDBPyConnection, context: Context, period: Period, by: st
         _row(value, parts.get(value, {}), shown, totals[value], earlier.get(value, 0) if before else None)
         for value in ranked(totals)
     )
+    total = _row(_TOTAL, everything, shown, now.total, before.total if before else None)
+    if unknown_calls(con, period):
+        rows, total = tuple(_not_known(row) for row in rows), _not_known(total)
     month = f"{period.previous.start:%B}"
     columns = (
         Column(dimension, dimension.replace("_", " ").capitalize()),
@@ -77,7 +85,7 @@ def statements(con: DuckDBPyConnection, context: Context, period: Period, by: st
         title=f"{period.title}{whose}, {context.currency}",
         columns=columns,
         rows=rows,
-        total=_row(_TOTAL, everything, shown, now.total, before.total if before else None),
+        total=total,
         notes=(
             *_credit_notes(totals, context.currency),
             *pool_notes(con, context, period, told=True),

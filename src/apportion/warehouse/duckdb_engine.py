@@ -1,6 +1,6 @@
 """DuckDB in process: the default engine.
 
-The database is in memory and spills into the project's state folder, so nothing locks another process out.
+The database is in memory and spills into a folder of the run, so nothing locks another process out.
 Extensions are downloads and are never looked for.
 """
 
@@ -35,7 +35,7 @@ class DuckDBEngine:
     """An in-memory DuckDB that spills to disk.
 
     Args:
-        state: The project's state folder; spilled data goes into its `tmp`.
+        scratch: A folder for as long as it works; spilled data goes into its `tmp`.
         memory_limit: What DuckDB may hold, as it spells it (`512MB`, `2GB`); None leaves its default.
         threads: How many it may use; None means one per core.
         keep_order: Whether row order survives a query without ORDER BY; costs memory.
@@ -45,7 +45,7 @@ class DuckDBEngine:
 
     def __init__(
         self,
-        state: Path | None = None,
+        scratch: Path | None = None,
         *,
         memory_limit: str | None = None,
         threads: int | None = None,
@@ -63,8 +63,8 @@ class DuckDBEngine:
             config["memory_limit"] = memory_limit
         if threads:
             config["threads"] = str(threads)
-        if state:
-            spill = state / "tmp"
+        if scratch:
+            spill = scratch / "tmp"
             spill.mkdir(parents=True, exist_ok=True)
             config["temp_directory"] = str(spill)
         self._connection = duckdb.connect(":memory:", config=config)

@@ -107,3 +107,36 @@ def test_explain_names_the_evidence_and_the_rows_of_the_weights(ran: Path) -> No
     assert "tag team, serach → search 225.07" in text
     assert "meters/gpu_hours.csv rows" in text
     assert "31 windows: each day's money by that day's weights" in text
+
+
+NO_PRICE = """\
+company: Acme
+currency: USD
+usage: [{name: calls, type: usage, path: calls.jsonl}]
+dimensions: {team: [{tag: team}]}
+allocate: [{name: all, category: inference, method: direct}]
+"""
+
+
+def test_a_month_without_a_price_or_a_bill_is_not_zero(tmp_path: Path) -> None:
+    """L3: no data is n/a, and never 0.00; `check` counts and says nothing of writing."""
+    (tmp_path / "apportion.yaml").write_text(NO_PRICE)
+    line = {"called_at": "2026-11-02T10:00:00Z", "provider": "pelion", "input_tokens": 3}
+    (tmp_path / "calls.jsonl").write_text(json.dumps(line) + "\n")
+    checked = call("check", folder=tmp_path)
+    assert (checked.returncode, checked.stderr.rstrip().splitlines()[-1]) == (0, "0 errors, 2 warnings")
+    assert "1 call (3 tokens) of pelion, model not named, in 2026-11 has no price" in checked.stderr
+    assert "of pelion, model not named (2026-11-02 to 2026-11-02) has no list price" in checked.stderr
+    ran = call("run", folder=tmp_path)
+    assert "n/a USD   1 call has no price and no bill" in ran.stderr
+    said = json.loads(call("statement", "--format", "json", folder=tmp_path).stdout)
+    assert '"0.00"' not in json.dumps(said)
+    assert "there is no bill, so its cost is not known" in json.dumps(said)
+
+
+def test_check_ends_with_the_number_of_problems(tmp_path: Path) -> None:
+    (tmp_path / "apportion.yaml").write_text(NO_PRICE)
+    said = call("check", folder=tmp_path)
+    assert said.returncode == 3
+    assert said.stderr.rstrip().splitlines()[-1] == "1 error, 0 warnings"
+    assert "problems-found" not in said.stderr

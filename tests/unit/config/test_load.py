@@ -226,3 +226,21 @@ def test_no_edit_of_a_file_gives_a_traceback(text: str, start: int, length: int)
     assert found.settings is not None or found.problems
     for problem in found.problems:
         assert problem.text()
+
+
+def test_columns_are_known_by_any_name_and_nothing_else_is_silent(tmp_path: Path) -> None:
+    text = """\
+company: Acme
+currency: USD
+bills:
+  - {name: a, path: a.csv, set: {model: m, x_Note: n, InvoiceIssuer: i, billed_costs: 1}}
+usage:
+  - {name: c, path: c.csv, columns: {Model: M, gen_ai.system: P}, set: {response_model: x, modle: y, date_format: "%d"}}
+dimensions: {team: [{tag: team}]}
+"""
+    found = [(str(p.place), p.slug, p.severity) for p in load_text(text, tmp_path).problems]
+    assert found == [
+        ("apportion.yaml:4:73", "column-unknown", "warning"),
+        ("apportion.yaml:6:73", "both-chosen", "error"),
+        ("apportion.yaml:6:92", "column-unknown", "error"),
+    ]

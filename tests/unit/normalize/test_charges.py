@@ -148,7 +148,7 @@ def test_columns_that_are_missing_unknown_or_doubled_stop_the_file(tmp_path: Pat
     two = item(tmp_path, "charges", "b.csv", HEAD.replace("BilledCost", "BilledCost,billed_cost") + "1,2,USD,x\n")
     done = run(con, [one, two])
     assert slugs(done) == ["column-missing", "column-twice"]
-    assert "'billedcosts'" in done.problems[0].message
+    assert "'BilledCosts'" in done.problems[0].message
     assert all(problem.stops for problem in done.problems)
     assert rows(con, "SELECT count(*) FROM charges") == [(0,)]
     wrong = run(connect(), [one], columns={"billed_cost": "BiledCost"})

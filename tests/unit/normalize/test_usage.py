@@ -242,3 +242,21 @@ def test_a_date_format_of_the_source_is_used(con: duckdb.DuckDBPyConnection, tmp
     file = written(tmp_path, "calls.csv", "timestamp,provider,output\n11/03/2026,openai,1\n")
     usage = prepared(con, tmp_path, file, source=UsageSource("calls", constants={"date_format": "%m/%d/%Y"}))
     assert one(con, usage, "day, fault") == (date(2026, 11, 3), None)
+
+
+@pytest.mark.parametrize("key", ["model", "response_model", "Model ID", "gen_ai.response.model"])
+def test_any_name_of_a_column_sets_it_or_names_it(con: duckdb.DuckDBPyConnection, tmp_path: Path, key: str) -> None:
+    plain = {name: value for name, value in call().items() if name != "model"}
+    file = parquet(tmp_path, [{**plain, "Answered": "theirs"}])
+    usage = prepared(con, tmp_path, file, source=UsageSource("calls", constants={key: "atlas-large"}))
+    assert one(con, usage, "model") == ("atlas-large",)
+    usage = prepared(con, tmp_path, file, source=UsageSource("calls", columns={key: "Answered"}))
+    assert one(con, usage, "model") == ("theirs",)
+
+
+def test_a_key_that_is_no_column_is_a_problem(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    file = parquet(tmp_path, [call()])
+    for source in (UsageSource("calls", constants={"modle": "x"}), UsageSource("calls", columns={"modle": "model"})):
+        (problem,) = prepared(con, tmp_path, file, source=source).problems
+        assert (problem.slug, problem.stops) == ("column-unknown", True)
+        assert "did you mean 'model'?" in problem.message

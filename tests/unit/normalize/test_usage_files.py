@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,16 +81,12 @@ def test_both_line_ends_in_one_csv(con: duckdb.DuckDBPyConnection, tmp_path: Pat
 @pytest.mark.parametrize(
     ("name", "content", "slug"),
     [
-        ("calls.csv", b"", "empty-file"),
-        ("calls.csv", b"timestamp,provider,output\n", "empty-file"),
-        ("calls.csv", b"\n\n", "empty-file"),
         ("calls.csv", b"a,A\n1,2\n", "column-twice"),
         ("calls.csv", b"provider,output\nopenai,1\n", "column-missing"),
         ("calls.csv", b"timestamp,output\n2026-11-15,1\n", "column-missing"),
         ("calls.csv", b"timestamp,provider\n2026-11-15,openai\n", "column-missing"),
-        ("calls.jsonl", b"\n", "column-missing"),
+        ("calls.jsonl", b'{"a": 1}\n', "column-missing"),
         ("calls.parquet", b"PAR1 and no more", "file-unreadable"),
-        ("calls.parquet", b"", "empty-file"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_a_problem(
@@ -98,6 +95,29 @@ def test_a_file_that_cannot_be_used_is_a_problem(
     usage = prepared(con, tmp_path, written(tmp_path, name, content))
     assert [(p.slug, p.place and p.place.file) for p in usage.problems] == [(slug, name)]
     assert all(problem.stops and problem.cure for problem in usage.problems)
+    assert usage.slices == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("calls.csv", b""),
+        ("calls.csv", b"timestamp,provider,output\n"),
+        ("calls.csv", b"\n\n"),
+        ("calls.csv.gz", gzip.compress(b"timestamp,provider,output\n")),
+        ("calls.jsonl", b"\n"),
+        ("calls.jsonl.gz", gzip.compress(b"")),
+        ("calls.parquet", b""),
+    ],
+)
+def test_a_file_without_rows_says_that_there_were_no_calls(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path, name: str, content: bytes
+) -> None:
+    usage = prepared(con, tmp_path, written(tmp_path, name, content))
+    (problem,) = usage.problems
+    assert (problem.slug, problem.severity, problem.held) == ("empty-file", "warning", True)
+    assert problem.place is not None
+    assert problem.place.file == name
     assert usage.slices == ()
 
 

@@ -238,7 +238,7 @@ def test_a_bucket_without_a_price_leaves_the_cell_unpriced_and_is_named() -> Non
     assert costs[1] == (None, "unpriced", None, "no price for cache write (1 h) tokens of gpt-5.6-sol")
     assert [problem.slug for problem in problems] == ["unpriced-usage"]
     assert problems[0].severity == "warning"
-    assert "1 calls with 15 tokens of openai gpt-5.6-sol" in problems[0].message
+    assert "1 call with 15 tokens of openai gpt-5.6-sol" in problems[0].message
 
 
 def test_a_cell_without_a_model_is_unpriced_never_free() -> None:

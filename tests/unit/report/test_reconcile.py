@@ -110,3 +110,15 @@ def test_an_invoice_that_is_not_converted_has_no_amount() -> None:
 def test_a_month_without_invoices() -> None:
     found = reconcile(Company().con, context(), PERIOD)
     assert (found.worst, found.balanced) == ("ok", True)
+
+
+@pytest.mark.parametrize(("state", "usage"), [("unpriced", "unpriced"), ("priced", "other")])
+def test_usage_that_list_price_does_not_divide_is_not_compared_with_it(state: str, usage: str) -> None:
+    """L3: nothing to compare with is n/a, and never a variance of the whole bill."""
+    made = s03(10_000, "0", price_state=state)
+    made.con.execute("UPDATE pools SET usage = ?", [usage])
+    found = reconcile(made.con, context(), PERIOD)
+    row = found.tables[0].row("P 1")
+    assert (row["metered"], row["variance"], row["status"]) == (None, None, "not compared")
+    assert found.tables[0].total == ("All invoices", 10_000, "", None, None, None, "")
+    assert found.worst == "ok"

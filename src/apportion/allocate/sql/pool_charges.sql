@@ -36,7 +36,14 @@ SELECT
     SPLIT_PART(p.rule, '@', 1), '-', l.period, '-',
     SUBSTR(MD5(CONCAT_WS('|',
       p.rule, p.invoice_key, p.kind, p.item, p.pool_owner, p.pool_layer, p.training,
-      CASE WHEN p.amortized THEN CONCAT(p.day_from, '/', p.term_to) ELSE '' END)), 1, 10)
+      CASE WHEN p.amortized THEN CONCAT(p.day_from, '/', p.term_to) ELSE '' END,
+      -- Names that hold a separator get the lengths of the parts, so that no two pools share an id.
+      CASE
+        WHEN p.item <> '' AND p.method IN ('direct', 'none')
+          AND (CONCAT(p.provider_key, p.account_key) LIKE '%/%' OR CONCAT(p.item, p.pool_owner) LIKE '%|%') THEN
+          CONCAT_WS(',', LENGTH(p.provider_key), LENGTH(p.account_key), LENGTH(p.item), LENGTH(p.pool_owner))
+        WHEN CONCAT(p.item, p.pool_owner) LIKE '%|%' THEN CONCAT_WS(',', LENGTH(p.item), LENGTH(p.pool_owner))
+      END)), 1, 10)
   ) AS pool_id,
   p.*,
   -- A seat that joins late is billed for its own days, and is still one of the month's seats.

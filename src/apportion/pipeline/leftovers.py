@@ -1,0 +1,56 @@
+"""What a run works in, and what a killed one leaves behind: folders and files that nothing points to."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from apportion.books.processes import alive
+from apportion.books.store import Books
+from apportion.errors import writing
+
+_PREFIX = "staging-"
+
+
+@contextmanager
+def staging(state: Path) -> Iterator[Path]:
+    """A folder for what a run needs only while it works; gone afterwards, with `state` where nothing else is in it."""
+    with writing(str(state)):
+        state.mkdir(parents=True, exist_ok=True)
+        # The name says whose it is, so that another run can tell whether it is still in use.
+        name = f"{_PREFIX}{socket.gethostname()}-{os.getpid()}-"
+        folder = Path(tempfile.mkdtemp(prefix=name, dir=state))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            state.rmdir()
+
+
+def sweep(state: Path, warehouse: Path, books: Books, now: datetime) -> None:
+    """Remove the folders of runs that are dead, and the files that they wrote and never published.
+
+    Args:
+        state: Where the folders are.
+        warehouse: Where the files are.
+        books: Know which files were ever published; those stay.
+        now: With a time zone.
+    """
+    for folder in state.glob(f"{_PREFIX}*-*-*"):
+        host, process, _ = folder.name.removeprefix(_PREFIX).rsplit("-", 2)
+        with contextlib.suppress(OSError):
+            since = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
+            if process.isdecimal() and not alive(host, int(process), since, now):
+                shutil.rmtree(folder, ignore_errors=True)
+    for file in books.orphans(warehouse, now):
+        with contextlib.suppress(OSError):
+            file.unlink()
+            file.parent.rmdir()
