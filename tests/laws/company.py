@@ -86,6 +86,26 @@ class Company:
         """The same company before some files arrived."""
         return replace(self, files={name: rows for name, rows in self.files.items() if name not in paths})
 
+    def with_october(self) -> Company:
+        """The same company with a month before: the same bills, calls and meters, under names of their own."""
+
+        def earlier(row: Mapping[str, Any]) -> dict[str, Any]:
+            moved = {key: _october(value) if isinstance(value, str) else value for key, value in row.items()}
+            if row.get("InvoiceId"):
+                moved["InvoiceId"] = f"{row['InvoiceId']}-october"
+            if "call_id" in row:
+                moved["call_id"] = f"{row['call_id']}-october"
+            return moved
+
+        found: dict[str, tuple[Record, ...]] = {}
+        for name, rows in self.files.items():
+            folder, _, file = name.rpartition("/")
+            if folder in ("bills", "usage", "meters", "memory"):
+                found[f"{folder}/october-{file}"] = tuple(earlier(row) for row in rows)
+            if name == "fx.csv":
+                found[name] = (*rows, *(earlier(row) for row in rows))
+        return self.with_files(found)
+
     def shuffled(self, seed: int) -> Company:
         """The same records in another order, in every file."""
         random = Random(seed)  # noqa: S311 - a company is no secret
@@ -132,6 +152,7 @@ class _Draw:
         }
         files["usage/calls.jsonl"] = tuple(self.usage())
         files["meters/gpu_hours.csv"] = tuple(self.meter())
+        files["memory/gpu_memory.csv"] = tuple(self.meter())
         files["directory/people.csv"] = tuple(self.people())
         files["directory/keys.csv"] = tuple({"api_key_id": f"k-{n}", "team": t} for n, t in enumerate(self.teams[:3]))
         files["directory/teams.csv"] = tuple(
@@ -144,7 +165,9 @@ class _Draw:
     def settings(self) -> dict[str, Any]:
         pick = self.random.choice
         team = self.teams
-        variance = pick(["scale_to_invoice", "scale_to_invoice", {"to": team[2]}])
+        rules = self.rules()
+        ways: list[Any] = ["scale_to_invoice", "scale_to_invoice", {"to": team[2]}]
+        variance = pick([*ways, {"to": {"pool": "hub"}}] if rules[-1]["name"] == "hub" else ways)
         unallocated = {"keep": True} if self.mirror else pick([{"keep": True}, {"spread_by": "attributed_cost"}])
         return {
             "company": "Random & Co",
@@ -158,7 +181,10 @@ class _Draw:
             },
             "bills": [{"name": "focus", "type": "focus", "path": "bills/*.csv"}],
             "usage": [{"name": "calls", "type": "usage", "path": "usage/*.jsonl", "tokens": "disjoint"}],
-            "meters": [{"name": "gpu_hours", "path": "meters/*.csv", "unit": "GPU-Hours"}],
+            "meters": [
+                {"name": "gpu_hours", "path": "meters/*.csv", "unit": "GPU-Hours"},
+                {"name": "gpu_memory", "path": "memory/*.csv", "unit": "GB-Hours"},
+            ],
             "directory": [
                 {"name": "people", "type": "roster", "path": "directory/people.csv"},
                 {"name": "keys", "type": "lookup", "path": "directory/keys.csv"},
@@ -181,7 +207,7 @@ class _Draw:
                 "environment": {"evidence": [{"tag": "env", "map": {"prd": "prod"}}, {"default": "none"}]},
                 "cost_center": [{"lookup": {"key": "team", "in": "teams", "take": "cost_center"}}],
             },
-            "allocate": self.rules(),
+            "allocate": rules,
             "unallocated": unallocated,
         }
 
@@ -198,6 +224,8 @@ class _Draw:
             "method": "proportional",
             "meter": "gpu_hours",
         }
+        if pick([True, False, False]):
+            gpu |= {"meter": ["gpu_hours", "gpu_memory"], "combine": "larger_share"}
         gpu["idle"] = pick(["separate", "spread", "by_reservation", {"to": team[3]}])
         shared: list[dict[str, Any]] = [
             {"method": "fixed", "shares": {team[0]: 33.33, team[2]: 66.66, last_name(last): 0.01}},
@@ -394,6 +422,12 @@ class _Draw:
 def last_name(owner: Any) -> str:
     """An owner as a key, which a pool is written as text in."""
     return f"pool:{owner['pool']}" if isinstance(owner, dict) else str(owner)
+
+
+def _october(text: str) -> str:
+    if text == "2026-11":
+        return "2026-10"
+    return text.replace("2026-11-", "2026-10-").replace("2026-12-01", "2026-11-01")
 
 
 def _negated(amount: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from hypothesis import Phase, settings
 
 from apportion.books.records import BookedEntry, Control
+from apportion.period import Period
 from apportion.pipeline import Outcome, run
 from apportion.project import Project, View
 from apportion.report.cents import cents
@@ -117,14 +118,14 @@ class Workplace:
         return run(self.project(), now=self._now, memory_limit="256MB")
 
     @contextmanager
-    def view(self) -> Iterator[View]:
-        """The published tables of the latest period."""
-        with self.project().view(None) as view:
+    def view(self, period: str | None = None) -> Iterator[View]:
+        """The published tables of a period, or of the latest."""
+        with self.project().view(Period.parse(period) if period else None) as view:
             yield view
 
-    def read(self, outcome: Outcome) -> Published:
-        """Read everything back."""
-        with self.view() as view, view.books.reading() as books:
+    def read(self, outcome: Outcome, period: str | None = None) -> Published:
+        """Read everything of a period, or of the latest."""
+        with self.view(period) as view, view.books.reading() as books:
             text = str(view.period)
             hashes = {}
             tables = {}
@@ -138,7 +139,7 @@ class Workplace:
                     sums = ", ".join(f'CAST(SUM("{a}") AS DECIMAL(38, 0)) AS "{a}"' for a in amounts)
                     query = f"SELECT {keys}, {sums} FROM {name} WHERE period = '{text}' GROUP BY {keys}"
                 elif name == "claims":
-                    query = f"SELECT {listed} FROM claims"
+                    query = f"SELECT {listed} FROM claims WHERE pool_id IN (SELECT pool_id FROM read_pools)"
                 else:
                     query = f"SELECT {listed} FROM {name} WHERE period = '{text}'"
                 view.engine.run(f"CREATE TABLE read_{name} AS {query}")
@@ -169,3 +170,10 @@ def publish(company: Company) -> Published:
     with workplace() as place:
         place.write(company)
         return place.read(place.run())
+
+
+def same(first: Published, second: Published) -> None:
+    """Two runs published the same of one period: statements, tables and entries."""
+    assert first.statements == second.statements
+    assert first.hashes == second.hashes
+    assert {b.entry.content_sha256 for b in first.entries} == {b.entry.content_sha256 for b in second.entries}

@@ -15,7 +15,7 @@ from apportion.report.coverage import coverage
 from apportion.report.explain import explain
 from apportion.report.statements import statements
 from tests.laws.company import UNPRICED, Company, companies
-from tests.laws.published import Published, Workplace, rich, workplace
+from tests.laws.published import Published, Workplace, rich, same, workplace
 
 
 @rich(4)
@@ -30,6 +30,27 @@ def test_l1_l3_l4_l5_l8_p1_p4_p5_every_cent_and_every_row_is_somewhere(company: 
         _near_exact(found)
         _no_row_lost(company, found)
         _layers_and_explanations(place, found)
+
+
+@rich(2)
+@given(companies())
+def test_l1_l7_months_are_apart(company: Company) -> None:
+    """L7: bills, calls and meters of October change nothing of November. L1: each month adds up by itself."""
+    with workplace() as place:
+        place.write(company)
+        alone = place.read(place.run())
+    with workplace() as place:
+        place.write(company.with_october())
+        outcome = place.run()
+        october, november = place.read(outcome, "2026-10"), place.read(outcome, "2026-11")
+    assert outcome.periods == ["2026-10", "2026-11"]
+    same(alone, november)
+    for month in (october, november):
+        _conserved(company, month)
+        _partitioned(month)
+        _near_exact(month)
+    assert len(october.tables["charges"]) == len(november.tables["charges"])
+    assert len(october.claims) > 0 or not november.claims
 
 
 def _conserved(company: Company, found: Published) -> None:

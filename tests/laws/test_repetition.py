@@ -8,7 +8,7 @@ from collections import Counter
 from hypothesis import given
 
 from tests.laws.company import MODELS, Company, companies
-from tests.laws.published import Published, rich, workplace
+from tests.laws.published import Published, rich, same, workplace
 
 
 def _of_models(company: Company) -> list[str]:
@@ -30,13 +30,13 @@ def test_l7_p6_twice_is_once(company: Company) -> None:
         first = place.read(place.run())
         second = place.read(place.run())
         assert (second.outcome.posted, second.outcome.reversed) == (0, 0)
-        _same(first, second)
+        same(first, second)
         for name in (*company.bills(), "usage/calls.jsonl"):
             path = place.folder / name
             shutil.copy(path, path.with_name(f"again-{path.name}"))
         third = place.read(place.run())
         assert (third.outcome.posted, third.outcome.reversed) == (0, 0)
-        _same(first, third)
+        same(first, third)
 
 
 @rich(2)
@@ -61,7 +61,7 @@ def test_l2_d4_a_bill_takes_the_place_of_its_estimate(company: Company) -> None:
             still[f"accrual:{pool['invoice_key']}"] -= pool["amount_minor"]
     assert accrued == {account: amount for account, amount in still.items() if amount}
     assert _balances(late, "owner:") == {f"owner:{owner}": n for owner, n in late.owned.items() if n}
-    _same(direct, late)
+    same(direct, late)
 
 
 def _balances(found: Published, kind: str) -> dict[str, int]:
@@ -90,9 +90,3 @@ def _estimates_only_without_a_bill(found: Published) -> None:
     entries = [booked.entry for booked in found.entries]
     estimates = {pool["pool_id"] for pool in found.pools if pool["status"] == "estimate" and pool["amount_minor"]}
     assert {entry.pool_id for entry in entries if entry.status == "estimate"} == estimates
-
-
-def _same(first: Published, second: Published) -> None:
-    assert first.statements == second.statements
-    assert first.hashes == second.hashes
-    assert {b.entry.content_sha256 for b in first.entries} == {b.entry.content_sha256 for b in second.entries}

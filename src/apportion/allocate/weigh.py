@@ -352,7 +352,10 @@ class Scales:
         self._engine.sql_step("sql/window_totals.sql", beside=__package__, into="window_totals")
 
     def _describe(self, wave: dict[str, Pool]) -> None:
-        basis = {row[0]: row[1:] for row in self._engine.fetch("SELECT pool_id, basis, unpriced_calls FROM pool_basis")}
+        basis = {
+            row[0]: row[1:]
+            for row in self._engine.fetch("SELECT pool_id, basis, unpriced_calls, scale FROM pool_basis")
+        }
         totals = {
             row[0]: row[1:]
             for row in self._engine.fetch(
@@ -360,8 +363,9 @@ class Scales:
             )
         }
         for key, pool in wave.items():
-            text, unpriced = basis.get(key, ("none", 0))
+            text, unpriced, scale = basis.get(key, ("none", 0, 1))
             said = pool.basis or _basis(pool, self._rules.get(pool.rule_key), text, self._settings.policies.headcount)
+            said += " in nano-units" if said == text and scale != 1 else ""
             total, windows = totals.get(key, (None, 1))
             found = "none" if text == "none" else "unpriced" if unpriced else "priced" if pool.direct else "other"
             changed = replace(pool, basis=said, weight_total=total, windows=windows, usage=found)

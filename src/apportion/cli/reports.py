@@ -40,7 +40,7 @@ def _account(view: View, account: str, owner: str | None) -> str:
     """An account as a reader may see it: that of an owner may be a person's."""
     if owner is None:
         return account
-    return account.replace(owner, shown_value(view.context, view.context.owner, owner))
+    return account.removesuffix(owner) + shown_value(view.context, view.context.owner, owner)
 
 
 def _stored(name: str) -> Report:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +21,8 @@ from apportion.report.notes import counted, unknown_calls
 from apportion.report.percentages import percent
 from apportion.report.statements import statements
 from apportion.report.table import NOT_AVAILABLE, Table
+
+_NAME = "apportion"
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,17 @@ def try_next(folder: Path, *lines: str) -> None:
     sys.stdout.flush()
     here = os.path.relpath(folder)
     named = str(folder) if here.startswith("..") and len(here) > len(str(folder)) else here
-    option = "" if named == "." else f" -p {named}"
+    option = "" if named == "." else f" -p {shlex.quote(named)}"
     for number, line in enumerate(lines):
         verb, _, rest = line.partition(" ")
-        typer.echo(f"{'Try:' if not number else '':<6}apportion {verb}{option}{' ' + rest if rest else ''}", err=True)
+        said = f"{program()} {verb}{option}{' ' + rest if rest else ''}"
+        typer.echo(f"{'Try:' if not number else '':<6}{said}", err=True)
+
+
+def program() -> str:
+    """What to type for this program: its name where the shell finds it, else the path that it was started by."""
+    given, found = Path(sys.argv[0]), shutil.which(_NAME)
+    if given.name != _NAME or not given.is_file() or (found and given.samefile(found)):
+        return _NAME
+    here = os.path.relpath(given)
+    return shlex.quote(str(given.absolute()) if here.startswith("..") else here)

@@ -16,7 +16,7 @@ from apportion.report.evidence import evidence_of
 from apportion.report.notes import counted, pool_notes, standing_notes
 from apportion.report.percentages import change, percent, quotient
 from apportion.report.table import Column, Row, Table
-from apportion.report.weights import Measure
+from apportion.report.weights import LIST_COSTS, Measure
 
 _PICO_DIGITS = 12
 _MILLION = 10**6
@@ -31,7 +31,7 @@ _LINES = {
     "tax": "Tax",
     "adjustments": "Corrections of earlier periods",
 }
-_OF_CALLS = frozenset({"list cost", "tokens", "requests"})
+_OF_CALLS = frozenset({*LIST_COSTS, "tokens", "requests"})
 _ROLES = {"idle": ", idle", "own_idle": ", own idle"}
 
 

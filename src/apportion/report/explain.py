@@ -12,7 +12,7 @@ from apportion.period import Period
 from apportion.report import queries
 from apportion.report.context import Context
 from apportion.report.evidence import Found, evidence_of
-from apportion.report.explained import Claim, Pool, Told, block
+from apportion.report.explained import Claim, Pool, Told, block, closing
 from apportion.report.notes import pool_notes
 from apportion.report.percentages import percent
 from apportion.report.references import resolve
@@ -68,7 +68,10 @@ def explain(
     if evidence:
         tables.append(_evidence_table(context, period_text, evidence))
     blocks.sort(key=lambda found: -found[0])
-    return Explanation("\n\n".join(text for _, text in blocks), (head, *tables))
+    texts = [text for _, text in blocks]
+    if meant.owner is not None and len(blocks) > 1:
+        texts.append(closing(context, meant.owner, period, [amount for amount, _ in blocks]))
+    return Explanation("\n\n".join(texts), (head, *tables))
 
 
 def _told(con: DuckDBPyConnection, context: Context, pool: Pool, owner: str | None) -> Told:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from apportion.money import minor_digits, show
+from apportion.period import Period
 from apportion.report.context import Context
 from apportion.report.evidence import Found, in_words
 from apportion.report.notes import counted
@@ -154,6 +155,13 @@ def block(context: Context, pool: Pool, told: Told) -> str:
     if context.run:
         lines.append(_labelled("run", context.run))
     return "\n".join(lines)
+
+
+def closing(context: Context, owner: str, period: Period | None, amounts: Sequence[int]) -> str:
+    """The line below an owner's pools: what they come to."""
+    when = f" in {period.title}" if period else ""
+    head = f"{owner}{when}  {show(sum(amounts), context.currency)} {context.currency}"
+    return f"{head:<{_HEAD}}  the sum of {counted(len(amounts), 'pool')}"
 
 
 def _labelled(label: str, text: str) -> str:

@@ -11,9 +11,10 @@ from duckdb import DuckDBPyConnection
 from apportion.period import Period
 from apportion.report import queries
 from apportion.report.context import Context
+from apportion.report.weights import LIST_COSTS
 
 _MOST_RANGES = 12
-_OF_CALLS = frozenset({"list cost", "tokens", "requests"})
+_OF_CALLS = frozenset({*LIST_COSTS, "tokens", "requests"})
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -9,7 +10,8 @@ from apportion.money import minor_digits, nano_digits
 
 _MICRO_DIGITS = 6
 _SHARE_DIGITS = 9
-_PICO_DIGITS = 12
+# Digits after the point, by what a pool's basis says.
+LIST_COSTS: Mapping[str, int] = {"list cost": 12, "list cost in nano-units": 9}
 _MOST_SHOWN = 4
 # Counted in whole units already.
 _WHOLE = frozenset(
@@ -47,15 +49,16 @@ class Measure:
     def digits(self) -> int:
         """How many decimals the integer weights have.
 
-        Meters keep millionths (D12), list cost pico-units, written shares and larger shares of several meters
-        nine digits, attributed cost the ledger's minor units and the cost in an invoice its nano-units.
+        Meters keep millionths (D12), list cost pico-units (nano-units where a pool's sum would be too large),
+        written shares and larger shares of several meters nine digits, attributed cost the ledger's minor units
+        and the cost in an invoice its nano-units.
         """
         if self.fallback:
             return _SHARE_DIGITS if self.fallback.startswith("fixed") else 0
         if self.basis in _WHOLE or self.method == "even":
             return 0
-        if self.basis == "list cost":
-            return _PICO_DIGITS
+        if self.basis in LIST_COSTS:
+            return LIST_COSTS[self.basis]
         if self.basis == "attributed cost":
             return minor_digits(self.currency)
         if self.basis.endswith("cost in the invoice"):

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,33 @@ def test_explain_names_the_evidence_and_the_rows_of_the_weights(ran: Path) -> No
     assert "tag team, serach → search 225.07" in text
     assert "meters/gpu_hours.csv rows" in text
     assert "31 windows: each day's money by that day's weights" in text
+
+
+def test_an_owner_explained_ends_with_the_statement_s_total(ran: Path) -> None:
+    said = call("explain", "search", folder=ran).stdout.rstrip().splitlines()
+    total = json.loads(call("statement", "--format", "json", folder=ran).stdout)
+    (row,) = [row for row in total["rows"] if row["team"] == "search"]
+    shown = f"{Decimal(row['total']['amount']):,} USD"
+    assert said[-1].split("  ")[:2] == ["search in November 2026", shown]
+    assert said[-1].endswith("the sum of 8 pools")
+    assert not said[-2]
+    alone = call("explain", "it", folder=ran).stdout
+    assert "the sum of" not in alone
+
+
+def test_a_weight_of_millions_is_shown_in_its_unit(tmp_path: Path) -> None:
+    """Pico-units of more than 9.2 million would pass the largest integer, so nano-units weigh, and are said."""
+    text = NO_PRICE.replace("usage:", "bills: [{name: b, path: b.csv}]\nusage:")
+    (tmp_path / "apportion.yaml").write_text(text.replace("category: inference", "when: \"provider = 'openai'\""))
+    head = "BilledCost,BillingCurrency,BillingPeriodStart,InvoiceIssuerName,InvoiceId,ServiceName,ProviderName\n"
+    (tmp_path / "b.csv").write_text(head + "30000000.00,USD,2026-11-01,OpenAI,I-1,OpenAI API,OpenAI\n")
+    call_of = {"called_at": "2026-11-02T10:00:00Z", "provider": "openai", "model": "gpt-4o"}
+    lines = [{**call_of, "output_tokens": n * 10**12, "tags": {"team": f"t{n}"}} for n in (1, 2)]
+    (tmp_path / "calls.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert call("run", folder=tmp_path).returncode == 0
+    said = call("explain", "t2", folder=tmp_path).stdout
+    assert "20,000,000 of 30,000,000 list cost in nano-units = 66.67 %" in said
+    assert "t2  20,000,000.00 USD" in said
 
 
 NO_PRICE = """\

@@ -15,6 +15,7 @@ from apportion.report.weights import Measure
         ("proportional", "tokens", "", 4_598, "4598"),
         ("proportional", "attributed cost", "", 420_000, "4200"),
         ("direct", "list cost", "", 5_120_110_000_000_000, "5120.11"),
+        ("direct", "list cost in nano-units", "", 12_345_678_900_000_000, "12345678.9"),
         ("headcount", "person-days", "", 795, "795"),
         ("seats", "seat-days at their price", "", 39_000_000, "39"),
         ("fixed", "written shares", "", 60_000_000_000, "60"),

@@ -26,7 +26,9 @@ SELECT
     WHEN s.tokens > 0 THEN 'tokens'
     ELSE 'none'
   END AS basis,
-  CAST(CASE WHEN s.picos > 9000000000000000000 THEN 1000 ELSE 1 END AS BIGINT) AS scale,
+  CAST(
+    CASE WHEN p.usage_basis = 'list cost' AND s.picos > 9000000000000000000 THEN 1000 ELSE 1 END AS BIGINT
+  ) AS scale,
   CAST(s.picos AS DECIMAL(38, 0)) AS picos,
   CAST(s.unpriced_calls AS BIGINT) AS unpriced_calls,
   CAST(s.tokens AS BIGINT) AS tokens,
