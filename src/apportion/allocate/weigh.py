@@ -219,7 +219,8 @@ class Scales:
             elif used < 0:
                 problems.append(negative_weight(pool, owner, measured, self._settings.currency))
                 self._engine.run(f"DELETE FROM shared_weights WHERE pool_id = {literal(pool_id)}")
-            if used <= 0 and max(floor or 0, 0) == 0:
+            # A row that only says the capacity names nobody, and nobody weighs 0 is no news.
+            if used <= 0 and max(floor or 0, 0) == 0 and (used or owner != UNALLOCATED):
                 wave[pool_id] = wave[pool_id].noted(f"{owner} weighs 0 (measured {measured})")
 
     def _written(self, wave: Mapping[str, Pool]) -> None:
