@@ -242,9 +242,9 @@ class Project:
             totals.pop("unallocated", None)
         return totals
 
-    def table(self, name: str, period: str = NOVEMBER) -> Table:
+    def table(self, name: str, period: str = NOVEMBER, *options: str) -> Table:
         """One of the exported tables."""
-        return self.ready(period)._table("export", "--period", period, name)
+        return self.ready(period)._table("export", "--period", period, name, *options)
 
     def pools(self, period: str = NOVEMBER) -> Table:
         """Billed money that one rule governs, one row per pool."""

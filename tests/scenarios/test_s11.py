@@ -71,3 +71,12 @@ def test_the_cost_of_a_thousand_requests(scenario: Opened) -> None:
         "cedar": "114.80",
         "dune": None,
     }
+
+
+def test_no_margin_is_last_in_both_directions(scenario: Opened) -> None:
+    project = scenario("s11")
+    sort = ("2026-11", "--sort", "margin_percent")
+    up = project.table("customers", *sort).column("margin_percent")
+    down = project.table("customers", *sort, "--descending").column("margin_percent")
+    assert list(up) == ["birch", "acme", "cedar", "dune"]
+    assert list(down) == ["cedar", "acme", "birch", "dune"]

@@ -316,11 +316,19 @@ def export(
         Category,
         typer.Option("--category", parser=one_of(Category), metavar="|".join(Category), help="Of unit costs."),
     ] = Category.INFERENCE,
+    sort: Annotated[
+        str | None,
+        typer.Option("--sort", metavar="COLUMN", help="Order the rows by this column; n/a and unallocated come last."),
+    ] = None,
+    descending: Annotated[bool, typer.Option("--descending", help="The largest first.")] = False,  # noqa: FBT002
     form: FormatOption = Format.TABLE,
     output: OutputOption = None,
 ) -> None:
     """Any table, as it is shown."""
-    _show(project, period, [table.value], by=by, category=category.value, form=form, output=output)
+    if descending and sort is None:
+        raise typer.BadParameter("name the column with --sort", param_hint="--descending")
+    order = (sort, descending) if sort is not None else None
+    _show(project, period, [table.value], by=by, category=category.value, order=order, form=form, output=output)
 
 
 def _show(
@@ -330,15 +338,16 @@ def _show(
     *,
     by: str | None = None,
     category: str = "inference",
+    order: tuple[str, bool] | None = None,
     form: Format = Format.TABLE,
     output: Path | None = None,
 ) -> None:
-    from apportion.cli.reports import REPORTS
+    from apportion.cli.reports import REPORTS, in_order
     from apportion.project import Project
 
     with Project.open(project).view(period) as view:
         tables = [table for name in names for table in REPORTS[name](view, by, category)]
-        write(tables, form, output)
+        write(in_order(tables, order[0], descending=order[1]) if order else tables, form, output)
 
 
 def _counted(number: int, noun: str) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+
+import typer
 
 from apportion.project import View
 from apportion.report.context import shown_value
@@ -11,7 +14,7 @@ from apportion.report.cross_tables import cross_table, usual_tables
 from apportion.report.listings import LISTINGS, cells, listing
 from apportion.report.reconcile import reconcile
 from apportion.report.statements import statements
-from apportion.report.table import Table
+from apportion.report.table import Table, ordered
 from apportion.report.unit_costs import margins, unit_costs
 from apportion.report.usage_listing import postings, usage_cells
 from apportion.report.utilisation import capacity, reservations, seats
@@ -52,6 +55,23 @@ def _stored(name: str) -> Report:
 
 def _environment(view: View, by: str | None, _category: str) -> list[Table]:
     return [cross_table(view.engine.connection, view.context, view.period, by or view.context.owner, "environment")]
+
+
+def in_order(tables: Sequence[Table], name: str, *, descending: bool) -> list[Table]:
+    """The tables, those that have a column of this name ordered by it.
+
+    Raises:
+        BadParameter: None has it.
+    """
+    columns = list(dict.fromkeys(column.name for table in tables for column in table.columns))
+    if name not in columns:
+        near = difflib.get_close_matches(name, columns, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(columns)}"
+        raise typer.BadParameter(f"no column is called {name!r}; {hint}", param_hint="--sort")
+    return [
+        ordered(table, name, descending=descending) if name in [c.name for c in table.columns] else table
+        for table in tables
+    ]
 
 
 REPORTS: Mapping[str, Report] = {

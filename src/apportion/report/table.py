@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from apportion.errors import InvariantError
 from apportion.money import from_minor, minor_digits
+from apportion.report.context import is_rest
 
 Kind = Literal["text", "money", "integer", "percent", "decimal", "date"]
 Cell = str | int | Decimal | date | None
@@ -128,6 +129,25 @@ def trimmed(table: Table) -> Table:
         total=None if table.total is None else cut(table.total),
         below=tuple(map(cut, table.below)),
     )
+
+
+def ordered(table: Table, name: str, *, descending: bool = False) -> Table:
+    """The table with its rows in the order of one column.
+
+    What is not available, and then what nobody owns, comes last in both directions; ties go by the first cell.
+
+    Args:
+        table: It has the column.
+        name: Of the column.
+        descending: The largest first.
+    """
+    at = [column.name for column in table.columns].index(name)
+    rows = sorted(table.rows, key=lambda row: str(row[0]))
+    known = [row for row in rows if row[at] not in (None, "") and not is_rest(row[0])]
+    number = all(isinstance(row[at], (int, Decimal)) for row in known)
+    known.sort(key=lambda row: row[at] if number else str(row[at]), reverse=descending)  # type: ignore[arg-type,return-value]
+    unknown = [row for row in rows if row[at] in (None, "") and not is_rest(row[0])]
+    return replace(table, rows=(*known, *unknown, *(row for row in rows if is_rest(row[0]))))
 
 
 def amount(cell: int | Decimal, currency: str) -> Decimal:

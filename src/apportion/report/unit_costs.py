@@ -18,7 +18,7 @@ from apportion.report.cents import USAGE_KINDS, cents, sums
 from apportion.report.context import UNALLOCATED, Context, is_rest, shown_value
 from apportion.report.notes import standing_notes
 from apportion.report.percentages import percent, quotient
-from apportion.report.table import Cell, Column, Row, Table, trimmed
+from apportion.report.table import Cell, Column, Row, Table, ordered, trimmed
 
 _THOUSAND = 1_000
 _MILLION = 10**6
@@ -149,7 +149,6 @@ def margins(
     *,
     revenue: str = "revenue",
     requests: str = "requests",
-    descending: bool = False,
 ) -> Table:
     """Each customer's revenue, cost to serve and margin; the margin of all is the sum over the sum.
 
@@ -160,7 +159,6 @@ def margins(
         customer: The dimension of customers.
         revenue: The meter of revenue; its unit must be the ledger currency, or the margin is n/a.
         requests: The meter of requests; without rows of it, the calls of the usage are counted.
-        descending: Highest margin first; n/a stays last in both directions.
 
     Raises:
         ApportionError: There is no such dimension.
@@ -207,7 +205,7 @@ def margins(
             Column("requests", "Requests", "integer"),
             Column("per_1000_requests", "per 1,000", "money"),
         ),
-        rows=tuple(sorted(rows, key=lambda row: _margin_order(row, descending=descending))),
+        rows=tuple(rows),
         total=_margin_row(
             context,
             "All",
@@ -223,7 +221,7 @@ def margins(
         company=context.company,
         run=context.run,
     )
-    return trimmed(table)
+    return trimmed(ordered(table, "margin_percent"))
 
 
 def _margin_row(
@@ -235,9 +233,3 @@ def _margin_row(
     each = per(cost, requests, _THOUSAND, context.currency, minor_digits(context.currency))
     own: Cell = "" if name == UNALLOCATED and not direct else direct
     return (name, earned, own, shared, unallocated, cost, margin, share, requests, each)
-
-
-def _margin_order(row: Row, *, descending: bool) -> tuple[bool, bool, Decimal, str]:
-    share = row[7]
-    known = share if isinstance(share, Decimal) else Decimal(0)
-    return (row[0] == UNALLOCATED, share is None, -known if descending else known, str(row[0]))

@@ -68,6 +68,8 @@ def test_a_preview_says_what_it_would_change(ran: Path) -> None:
         ("explain gpu-pool --owner serach", "did you mean 'search'?"),
         ("export customer", "did you mean customers?"),
         ("export unit-costs --category trainng", "did you mean training?"),
+        ("export statements --sort totl", "did you mean 'total'?"),
+        ("export statements --descending", "name the column with --sort"),
     ],
 )
 def test_wrong_usage_is_two(ran: Path, words: str, said: str) -> None:

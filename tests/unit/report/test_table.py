@@ -18,7 +18,7 @@ from rich.console import Console
 from apportion.errors import InvariantError
 from apportion.report.spreadsheet import to_xlsx
 from apportion.report.statements import statements
-from apportion.report.table import Column, Table, to_csv, to_json
+from apportion.report.table import Cell, Column, Table, ordered, to_csv, to_json
 from apportion.report.terminal import render, to_text
 from tests.unit.report.company import PERIOD, context, larkspur
 
@@ -154,3 +154,27 @@ def test_a_row_has_a_cell_per_column() -> None:
         Table("t", "T", (Column("a", "A"),), (("x", 1),))
     with pytest.raises(KeyError):
         TABLE.row("nothing")
+
+
+@pytest.mark.parametrize(
+    ("name", "ascending"),
+    [
+        ("owner", ["a", "b", "c", "d", "unallocated"]),
+        ("amount", ["c", "a", "b", "d", "unallocated"]),
+        ("day", ["d", "a", "b", "c", "unallocated"]),
+    ],
+)
+def test_rows_in_the_order_of_a_column_keep_what_is_unknown_last(name: str, ascending: list[Cell]) -> None:
+    rows = (
+        ("unallocated", 1, date(2026, 1, 1)),
+        ("b", 10, date(2026, 11, 2)),
+        ("d", None, date(2026, 9, 30)),
+        ("c", -5, ""),
+        ("a", 9, date(2026, 10, 1)),
+    )
+    columns = (Column("owner", "Owner"), Column("amount", "Amount", "money"), Column("day", "Day", "date"))
+    table = Table("t", "T", columns, rows)
+    assert ordered(table, name).column("owner") == ascending
+    known = [cell for cell in ascending if cell != "unallocated" and table.row(cell)[name] not in (None, "")]
+    rest = [cell for cell in ascending if cell not in known]
+    assert ordered(table, name, descending=True).column("owner") == [*reversed(known), *rest]
