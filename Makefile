@@ -2,6 +2,7 @@
 #
 #   make demo     install, then run the small worked company of examples/acme through every stage
 #   make test     install, then run the whole suite
+#   make test-engines   install Spark too, then run every case on DuckDB and on Spark, in three ways (Java 17)
 #   make lint     ruff, mypy and the layer contracts
 #   make bench    two million calls beside a bare GROUP BY
 #   make lock     write the lock files anew from .venv
@@ -19,7 +20,7 @@ ifneq ($(wildcard ../shared/data),)
 export APPORTION_SHARED ?= $(abspath ../shared)
 endif
 
-.PHONY: demo test lint bench lock clean setup setup-dev
+.PHONY: demo test test-engines lint bench lock clean setup setup-dev setup-spark
 .DELETE_ON_ERROR:
 
 demo: setup
@@ -27,6 +28,13 @@ demo: setup
 
 test: setup-dev
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+# Three processes, because one process has one session of Spark.
+test-engines: setup-spark
+	@for way in local cluster connect; do \
+	  echo "== Spark: $$way" >&2; \
+	  APPORTION_TEST_ENGINE=$$way $(BIN)/python -m pytest tests/engines || exit 1; \
+	done
 
 lint: setup-dev
 	@$(BIN)/ruff check .
@@ -46,6 +54,7 @@ clean:
 
 setup: $(VENV)/.made-runtime
 setup-dev: $(VENV)/.made-dev
+setup-spark: $(VENV)/.made-spark
 
 # The stamps are remade only when a lock file or pyproject.toml is newer than they are.
 $(VENV)/.made-runtime: requirements-build.lock requirements.lock pyproject.toml
@@ -58,4 +67,9 @@ $(VENV)/.made-runtime: requirements-build.lock requirements.lock pyproject.toml
 
 $(VENV)/.made-dev: $(VENV)/.made-runtime requirements-dev.lock
 	@$(PIP) install -r requirements-dev.lock
+	@touch $@
+
+$(VENV)/.made-spark: $(VENV)/.made-dev requirements-spark.lock
+	@command -v java > /dev/null || { echo "Spark needs Java 17 or newer; there is no java on the path." >&2; exit 1; }
+	@$(PIP) install -r requirements-spark.lock
 	@touch $@

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import duckdb
@@ -21,6 +23,7 @@ from apportion.errors import ApportionError, ProblemsFound
 from apportion.period import Period
 from apportion.report.context import Context
 from apportion.warehouse.duckdb_engine import DuckDBEngine
+from apportion.warehouse.storage import FolderStorage, ObjectStorage, Storage, is_object_store
 from apportion.warehouse.tables import Part
 
 STATE = ".apportion"
@@ -82,13 +85,33 @@ class Project:
         """What the cents of a run are: whom they are charged to, and in which currency."""
         return f"charged by {self.settings.owner} in {self.settings.currency}"
 
+    @cached_property
+    def storage(self) -> Storage:
+        """Where published tables lie for good.
+
+        Raises:
+            ApportionError: The setting is no address that can be opened.
+        """
+        place = os.environ.get("APPORTION_WAREHOUSE") or self._said("warehouse")
+        if place and is_object_store(place):
+            return ObjectStorage(place, self.state / "cache" / "warehouse")
+        return FolderStorage(self.folder, self.warehouse)
+
+    @property
+    def _books_place(self) -> Path | str:
+        return os.environ.get("APPORTION_BOOKS") or self._said("books") or self.state / _BOOKS
+
+    def _said(self, key: str) -> str | None:
+        settings = self.loaded.settings
+        return getattr(settings, key) if settings else None
+
     def books(self, *, create: bool = False) -> Books:
         """The project's books.
 
         Raises:
             ApportionError: There are none yet.
         """
-        return Books.open(self.state / _BOOKS, project=self.folder, create=create)
+        return Books.open(self._books_place, project=self.folder, local=self.storage.local, create=create)
 
     def context(self, run: str = "") -> Context:
         """What reports have to know besides the tables."""
@@ -107,7 +130,8 @@ class Project:
 
     def has(self, period: Period) -> bool:
         """Whether anything is published for a period."""
-        if not (self.state / _BOOKS).exists():
+        place = self._books_place
+        if isinstance(place, Path) and not place.exists():
             return False
         with self.books() as books, books.reading() as reading:
             return str(period) in reading.periods()
@@ -168,9 +192,9 @@ class Project:
             return [folder / part.path for part in parts if (part.period, part.table) == (of, table)]
 
         # A preview leaves nothing behind, not even empty books.
-        kept = self.state / _BOOKS
-        place = kept if kept.exists() else folder / _BOOKS
-        opened = Books.open(place, project=self.folder, create=not kept.exists())
+        kept = self._books_place
+        place = kept if isinstance(kept, str) or kept.exists() else folder / _BOOKS
+        opened = Books.open(place, project=self.folder, local=self.storage.local, create=place != kept)
         with opened as books, books.reading() as reading, DuckDBEngine() as engine:
             own = {part.period for part in parts if part.table == "pools"}
             self._show(engine, period, lambda of, table: (paths if of in own else reading.parts)(of, table))

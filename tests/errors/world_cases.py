@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from importlib.metadata import EntryPoint
@@ -33,6 +34,18 @@ def books_of(folder: Path) -> Path:
 def _sql(folder: Path, statement: str) -> None:
     with closing(sqlite3.connect(books_of(folder))) as books, books:
         books.execute(statement)
+
+
+@contextmanager
+def _no_spark(_folder: Path) -> Iterator[None]:
+    with patch.dict(sys.modules, {"pyspark": None}):
+        yield
+
+
+@contextmanager
+def _silent_spark(_folder: Path) -> Iterator[None]:
+    with patch("socket.create_connection", side_effect=ConnectionRefusedError("connection refused")):
+        yield
 
 
 @contextmanager
@@ -80,6 +93,13 @@ def _locked_books(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
+def _at_work(folder: Path) -> Iterator[None]:
+    """This very process is another run, too."""
+    _sql(folder, f"UPDATE runs SET status = 'running', scope = '*', holder = 'ana', process = {os.getpid()}")
+    yield
+
+
+@contextmanager
 def _taken_over(folder: Path) -> Iterator[None]:
     """Another run takes this one for dead while it works."""
     publish = Books.publish
@@ -114,7 +134,8 @@ def _silent_store(_folder: Path) -> AbstractContextManager[object]:
     return patch.object(sync, "registered", return_value=connector.by_scheme([ObjectStoreConnector(silent)]))
 
 
-def _no_driver(_folder: Path) -> AbstractContextManager[object]:
+@contextmanager
+def _no_driver(_folder: Path) -> Iterator[None]:
     """A team's books are on a server; this machine has no driver for it."""
     opened = Database("sqlite:///:memory:")
     opened.close()
@@ -123,7 +144,8 @@ def _no_driver(_folder: Path) -> AbstractContextManager[object]:
     def elsewhere(database: Database, _path: object, **named: float) -> None:
         start(database, "postgresql+psycopg://books@host/apportion", **named)
 
-    return patch.object(Database, "__init__", elsewhere)
+    with patch.dict(sys.modules, {"psycopg": None}), patch.object(Database, "__init__", elsewhere):
+        yield
 
 
 def _no_examples(folder: Path) -> AbstractContextManager[object]:
@@ -212,11 +234,26 @@ WORLD: dict[str, Case] = {
         code=1,
         world=_closed_period,
     ),
+    "run-at-work": Case(
+        {}, "", ("every period", "by ana on"), words=("run",), before=RUN, code=1, world=_at_work, cure="Wait"
+    ),
     "run-not-at-work": Case(
         {}, "", ("failed",), words=("run",), before=RUN, code=1, world=_taken_over, cure="apportion run"
     ),
     "disk-full": Case(
         {}, "", ("disk is full", "No space left"), words=("run",), before=RUN, code=1, world=_full_disk, cure="Free"
+    ),
+    "spark-missing": Case(
+        {}, "", ("pyspark",), words=("run", "--engine", "spark"), code=1, world=_no_spark, cure="pip install"
+    ),
+    "spark-unreachable": Case(
+        {},
+        "",
+        ("spark://spark.corp:7077", "connection refused"),
+        words=("run", "--engine", "spark", "--master", "spark://spark.corp:7077"),
+        code=1,
+        world=_silent_spark,
+        cure="--master",
     ),
     "memory-exhausted": Case({}, "", ("memory",), words=("run", "--memory", "1MB"), code=1, cure="memory"),
     "store-unreachable": Case(

@@ -19,6 +19,7 @@ from apportion.period import Period
 from apportion.pipeline import Outcome, run
 from apportion.project import Project, View
 from apportion.report.cents import cents
+from apportion.warehouse.choice import EngineChoice
 from apportion.warehouse.tables import content_hash
 from tests.laws.company import Company
 
@@ -115,7 +116,7 @@ class Workplace:
 
     def run(self) -> Outcome:
         """Run the whole flow in this process."""
-        return run(self.project(), now=self._now, memory_limit="256MB")
+        return run(self.project(), now=self._now, on=EngineChoice(memory_limit="256MB"))
 
     @contextmanager
     def view(self, period: str | None = None) -> Iterator[View]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from apportion.allocate.cents import contend, hand_out
 from apportion.allocate.ledger import usage_basis
 from apportion.allocate.matching import match_usage
 from apportion.allocate.pools import EVERY_WINDOW, UNALLOCATED, WHOLE, Pool, Recipients, pool_id, share_units
@@ -140,22 +141,16 @@ class BilledPools:
     def _invoice_cents(self) -> dict[str, int]:
         """Every pool's cents: an invoice's converted total over its parts (D5, D10)."""
         self._engine.sql_step("sql/invoice_parts.sql", beside=__package__, into="invoice_parts")
-        self._engine.run(
+        contend(
+            self._engine,
             # What amortisation keeps for later periods lies in the prepaid account until then.
-            f"""CREATE OR REPLACE TABLE parts AS
-            SELECT p.group_key, p.part_key,
+            f"""SELECT p.group_key, p.part_key,
               CAST(p.fine + CASE WHEN p.part_key = 'prepaid' THEN COALESCE(k.kept, 0) ELSE 0 END AS BIGINT) AS fine
-            FROM invoice_parts AS p LEFT JOIN ({self._kept_for_later()}) AS k ON k.invoice_key = p.group_key"""
+            FROM invoice_parts AS p LEFT JOIN ({self._kept_for_later()}) AS k ON k.invoice_key = p.group_key""",
+            f"""SELECT invoice_key AS group_key, ledger_minor AS total, CAST({self._unit} AS BIGINT) AS unit
+            FROM invoice_sums WHERE ledger_minor IS NOT NULL""",
         )
-        self._engine.run(
-            f"""CREATE OR REPLACE TABLE totals AS
-            SELECT invoice_key AS group_key, ledger_minor AS total, CAST({self._unit} AS BIGINT) AS unit
-            FROM invoice_sums WHERE ledger_minor IS NOT NULL"""
-        )
-        self._engine.sql_step("sql/parts_scaled.sql", beside=__package__, into="parts_scaled")
-        self._engine.run("CREATE OR REPLACE TABLE parts AS SELECT * FROM parts_scaled")
-        self._engine.sql_step("sql/apportion.sql", beside=__package__, into="parts_rounded")
-        self._engine.run("CREATE OR REPLACE TABLE invoice_cents AS SELECT * FROM parts_rounded")
+        hand_out(self._engine, "invoice_cents")
         cents = {
             key.removeprefix("pool:"): minor
             for key, minor in self._engine.fetch(
@@ -246,7 +241,8 @@ class BilledPools:
                 }
             ),
         )
-        self._engine.sql_step("sql/apportion.sql", beside=__package__, into="parts_rounded")
+        self._engine.sql_step("sql/apportion.sql", beside=__package__, into="contenders", view=True)
+        hand_out(self._engine, "parts_rounded")
         cents = dict(self._engine.fetch("SELECT part_key, minor FROM parts_rounded"))
         for pool in pools:
             self.add_group(pool, pool.effective_nano)

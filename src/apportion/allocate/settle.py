@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 
+from apportion.allocate.cents import contend, hand_out
 from apportion.allocate.pools import FEED, SHARED_VIA, UNALLOCATED, Pool, register_pools
 from apportion.allocate.weights import Shape
 from apportion.errors import InvariantError
@@ -69,44 +70,47 @@ class Settlement:
             ),
         )
         self._engine.run(
-            """CREATE OR REPLACE TABLE owner_weights_summed AS
+            """CREATE OR REPLACE VIEW owner_weights_summed AS
             SELECT pool_id, owner, CAST(SUM(weight) AS BIGINT) AS weight FROM owner_parts
             WHERE windows = 1 GROUP BY pool_id, owner"""
         )
-        self._engine.sql_step("sql/split.sql", beside=__package__, into="split_shares")
-        self._apportion(
+        self._engine.sql_step("sql/split.sql", beside=__package__, into="split_contenders", view=True)
+        contend(
+            self._engine,
             """SELECT pool_id AS group_key, owner AS part_key, CAST(SUM(fine) AS BIGINT) AS fine FROM owner_parts
             WHERE windows > 1 GROUP BY pool_id, owner""",
             """SELECT a.pool_id AS group_key, a.amount_minor AS total, l.nano_per_minor AS unit
             FROM pool_amounts AS a CROSS JOIN ledger AS l""",
         )
         self._engine.run(
+            """CREATE OR REPLACE TABLE owner_contenders AS
+            SELECT * FROM split_contenders UNION ALL SELECT * FROM contenders"""
+        )
+        self._engine.run("CREATE OR REPLACE VIEW contenders AS SELECT * FROM owner_contenders")
+        hand_out(self._engine, "owners_handed_out", view=True)
+        self._engine.run(
             """CREATE OR REPLACE TABLE owner_shares AS
-            SELECT pool_id, owner, minor FROM split_shares
-            UNION ALL SELECT group_key, part_key, minor FROM parts_rounded"""
+            SELECT group_key AS pool_id, part_key AS owner, minor FROM owners_handed_out"""
         )
 
     def _claims(self) -> None:
         """An owner's cents over the layers and roles in which it has them."""
         both = "CONCAT(pool_id, CHR(31), owner)"
-        self._apportion(
+        contend(
+            self._engine,
             f"SELECT {both} AS group_key, CONCAT(layer, CHR(31), role) AS part_key, fine FROM owner_parts",
             f"""SELECT {both} AS group_key, s.minor AS total, l.nano_per_minor AS unit
             FROM owner_shares AS s CROSS JOIN ledger AS l""",
         )
+        self._engine.run("CREATE OR REPLACE TABLE claim_contenders AS SELECT * FROM contenders")
+        self._engine.run("CREATE OR REPLACE VIEW contenders AS SELECT * FROM claim_contenders")
+        hand_out(self._engine, "claims_handed_out", view=True)
         self._engine.run(
             f"""INSERT INTO claims ({_CLAIM_COLUMNS})
             SELECT o.pool_id, o.owner, o.layer, o.role, o.weight, r.minor
-            FROM owner_parts AS o JOIN parts_rounded AS r
+            FROM owner_parts AS o JOIN claims_handed_out AS r
               ON r.group_key = CONCAT(o.pool_id, CHR(31), o.owner) AND r.part_key = CONCAT(o.layer, CHR(31), o.role)"""
         )
-
-    def _apportion(self, parts: str, totals: str) -> None:
-        self._engine.run(f"CREATE OR REPLACE TABLE parts AS {parts}")
-        self._engine.run(f"CREATE OR REPLACE TABLE totals AS {totals}")
-        self._engine.sql_step("sql/parts_scaled.sql", beside=__package__, into="parts_scaled")
-        self._engine.run("CREATE OR REPLACE TABLE parts AS SELECT * FROM parts_scaled")
-        self._engine.sql_step("sql/apportion.sql", beside=__package__, into="parts_rounded")
 
     def _cells(self, pools: Sequence[Pool]) -> None:
         self._weighted_groups()

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 
+from apportion.allocate.basis import basis_of
 from apportion.allocate.fallbacks import fallback_heads, fallback_shares, fallback_text
 from apportion.allocate.ledger import meters_of
 from apportion.allocate.matching import match_usage
@@ -29,10 +30,8 @@ from apportion.config.rules import (
     ATTRIBUTED_COST,
     EvenRule,
     FixedRule,
-    HeadcountRule,
     ProportionalRule,
     Rule,
-    SeatsRule,
     as_fractions,
 )
 from apportion.config.settings import Settings
@@ -271,8 +270,10 @@ class Scales:
         self._recipients(claims)
 
     def _sum(self, *, by_usage: bool) -> None:
-        counted = "weight > 0" if by_usage else "FALSE"
-        self._engine.run(f"CREATE OR REPLACE VIEW weighed_calls AS SELECT * FROM usage_weights WHERE {counted}")
+        # Where no call weighs, none is read.
+        calls = "SELECT * FROM usage_weights WHERE weight > 0"
+        none = "SELECT CAST(NULL AS INTEGER) AS match_no, * FROM shared_weights WHERE FALSE"
+        self._engine.run(f"CREATE OR REPLACE VIEW weighed_calls AS {calls if by_usage else none}")
         # A pool whose charges name their owner is posted in the layer of that evidence, whatever weighs its cells.
         self._engine.run(
             f"""CREATE OR REPLACE VIEW weighed_others AS
@@ -284,7 +285,7 @@ class Scales:
         self._engine.sql_step("sql/owner_weights.sql", beside=__package__, into="owner_weights")
         if self._engine.exists("exact_weights"):
             self._exact()
-        self._engine.sql_step("sql/window_totals.sql", beside=__package__, into="window_totals")
+        self._window_totals()
 
     def _exact(self) -> None:
         """Owners whose weights were worked out to the cent keep those, whatever their cells were cut to."""
@@ -350,7 +351,11 @@ class Scales:
             JOIN window_totals AS t ON t.pool_id = s.pool_id AND t.window_no = s.window_no
             WHERE t.total = 0 AND s.weight > 0 GROUP BY ALL"""
         )
+        self._window_totals()
+
+    def _window_totals(self) -> None:
         self._engine.sql_step("sql/window_totals.sql", beside=__package__, into="window_totals")
+        self._engine.bring("window_totals")
 
     def _describe(self, wave: dict[str, Pool]) -> None:
         basis = {
@@ -365,7 +370,7 @@ class Scales:
         }
         for key, pool in wave.items():
             text, unpriced, scale = basis.get(key, ("none", 0, 1))
-            said = pool.basis or _basis(pool, self._rules.get(pool.rule_key), text, self._settings.policies.headcount)
+            said = pool.basis or basis_of(pool, self._rules.get(pool.rule_key), text, self._settings.policies.headcount)
             said += " in nano-units" if said == text and scale != 1 else ""
             total, windows = totals.get(key, (None, 1))
             found = "none" if text == "none" else "unpriced" if unpriced else "priced" if pool.direct else "other"
@@ -376,23 +381,3 @@ class Scales:
 
 
 _OWN_METHOD = frozenset({"usage", "correction", "credit"})
-
-
-_BASES: tuple[tuple[type, str], ...] = (
-    (FixedRule, "written shares"),
-    (EvenRule, "written shares"),
-)
-
-
-def _basis(pool: Pool, rule: Rule | None, usage: str, heads: str) -> str:
-    if pool.pool_owner:
-        return "its own evidence"
-    if pool.usage_basis:
-        return usage if usage != "none" else "no usage"
-    if isinstance(rule, ProportionalRule):
-        return " and ".join(rule.meter)
-    if isinstance(rule, HeadcountRule):
-        return "heads at month end" if (rule.policy or heads) == "month_end" else "person-days"
-    if isinstance(rule, SeatsRule):
-        return "active users" if rule.weight == "active_users" else "seat-days at their price"
-    return next((text for kind, text in _BASES if isinstance(rule, kind)), "none")

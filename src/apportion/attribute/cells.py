@@ -10,7 +10,7 @@ from apportion.attribute.categories import usage_category_sql
 from apportion.attribute.dimensions import Resolver
 from apportion.attribute.early import PREFIX, CellEvidence, early_sql
 from apportion.attribute.models import add_model_values
-from apportion.warehouse.duckdb_engine import DuckDBEngine
+from apportion.warehouse.engine import Engine
 from apportion.warehouse.quoting import literal
 from apportion.warehouse.quoting import name as quoted
 
@@ -35,7 +35,7 @@ _KEPT = (
 
 
 def fold(
-    engine: DuckDBEngine,
+    engine: Engine,
     source: str,
     query: str,
     tag_columns: Mapping[str, str],
@@ -64,10 +64,7 @@ def fold(
     origin |= {f"raw_{column}": column for column in evidence.columns}
     keys = [name for name in taken if origin.get(name) not in missing and name != "source"]
     parts = ", ".join(f"{taken[name]} AS {quoted(name)}" for name in keys)
-    engine.run(
-        f"""CREATE OR REPLACE VIEW usage_slice AS
-        SELECT {parts}, calls, {", ".join(BUCKETS)}, reasoning_tokens FROM ({query})"""
-    )
+    engine.view_calls("usage_slice", f"SELECT {parts}, calls, {', '.join(BUCKETS)}, reasoning_tokens FROM ({query})")
     # The last slice's cells must not be held beside this one's.
     engine.run("DROP TABLE IF EXISTS folded_calls")
     engine.sql_step("fold.sql", beside=__package__, columns={"keys": keys}, into="folded_calls")
@@ -87,7 +84,7 @@ def fold(
     return [(str(fault), int(rows)) for fault, rows in faults]
 
 
-def cells_query(engine: DuckDBEngine, resolver: Resolver, evidence: Sequence[str], priced: str) -> str:
+def cells_query(engine: Engine, resolver: Resolver, evidence: Sequence[str], priced: str) -> str:
     """The query that gives priced cells their keys and every dimension.
 
     Args:
@@ -96,7 +93,7 @@ def cells_query(engine: DuckDBEngine, resolver: Resolver, evidence: Sequence[str
         evidence: The evidence columns of the cells.
         priced: A query of cells with their list cost.
     """
-    add_model_values(engine.connection, "folded")
+    add_model_values(engine, "folded")
     category = usage_category_sql(exp.column("operation", table="c")).sql(dialect="duckdb")
     tokens = " + ".join(f"c.{bucket}" for bucket in BUCKETS)
     engine.run(

@@ -9,7 +9,7 @@ from sqlglot import exp
 from apportion.attribute.dimensions import Resolver, Way
 from apportion.attribute.models import canonical_model_sql, write_model_values
 from apportion.config.settings import Settings
-from apportion.warehouse.duckdb_engine import DuckDBEngine
+from apportion.warehouse.engine import Engine
 from apportion.warehouse.quoting import literal
 from apportion.warehouse.quoting import name as quoted
 
@@ -25,7 +25,7 @@ _ON_A_BILL = {
 
 
 def resolve_charges(
-    engine: DuckDBEngine, settings: Settings, resolver: Resolver, ways: Sequence[Way], tag_keys: Sequence[str],
+    engine: Engine, settings: Settings, resolver: Resolver, ways: Sequence[Way], tag_keys: Sequence[str],
     columns: Sequence[str],
 ) -> None:  # fmt: skip
     """Write `charge_dimensions`: scoped charges with the dimension values that they carry themselves.
@@ -63,7 +63,7 @@ def resolve_charges(
           {", " + evidence if evidence else ""}
         FROM scoped_charges AS c"""
     )
-    write_model_values(engine.connection, "charges_to_resolve")
+    write_model_values(engine, "charges_to_resolve")
     taken = [*(f"tag_{key}" for key in tag_keys), *(f"raw_{column}" for column in columns)]
     keep = [column for column in engine.describe("charges_to_resolve") if column not in resolver.dimensions]
     query = resolver.query("charges_to_resolve", keep=keep, evidence=taken, missing=None)
@@ -74,7 +74,7 @@ def resolve_charges(
     )
 
 
-def resolve_meters(engine: DuckDBEngine, resolver: Resolver, tag_keys: Sequence[str], columns: Sequence[str]) -> None:
+def resolve_meters(engine: Engine, resolver: Resolver, tag_keys: Sequence[str], columns: Sequence[str]) -> None:
     """Write `meter_cells`: measured quantities with their dimensions."""
     own = ("user_id", "api_key_id")
     evidence = _columns_of_tags("m", tag_keys, columns, own, user="m.user_id")
@@ -88,7 +88,7 @@ def resolve_meters(engine: DuckDBEngine, resolver: Resolver, tag_keys: Sequence[
 
 
 def resolve_seats(
-    engine: DuckDBEngine,
+    engine: Engine,
     settings: Settings,
     resolver: Resolver,
     tag_keys: Sequence[str],
@@ -118,7 +118,7 @@ def resolve_seats(
     _resolve(engine, resolver, "seats_to_resolve", "seat_cells", keep, tag_keys, columns, [settings.owner])
 
 
-def roster_owners(engine: DuckDBEngine, settings: Settings) -> None:
+def roster_owners(engine: Engine, settings: Settings) -> None:
     """Write `roster_owners`: who counts for whom, and when, for headcount.
 
     The owner is the roster's column of the owner dimension's name, else the team.
@@ -132,10 +132,10 @@ def roster_owners(engine: DuckDBEngine, settings: Settings) -> None:
 
 
 def _resolve(
-    engine: DuckDBEngine, resolver: Resolver, source: str, into: str, keep: Sequence[str], tag_keys: Sequence[str],
+    engine: Engine, resolver: Resolver, source: str, into: str, keep: Sequence[str], tag_keys: Sequence[str],
     columns: Sequence[str], preset: Sequence[str] = (),
 ) -> None:  # fmt: skip
-    write_model_values(engine.connection, source)
+    write_model_values(engine, source)
     evidence = [*(f"tag_{key}" for key in tag_keys), *(f"raw_{column}" for column in columns)]
     query = resolver.query(source, keep=keep, evidence=evidence, preset=preset)
     engine.run(f"CREATE OR REPLACE TABLE {quoted(into)} AS {query}")

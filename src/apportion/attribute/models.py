@@ -8,18 +8,19 @@ about capability and distinct from the service tier a call was served at.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from itertools import pairwise
 from typing import Any
 
-import duckdb
+import pyarrow as pa
 from sqlglot import exp
 
 from apportion.attribute.catalogue import check_pattern, read
 from apportion.period import OPEN_END, OPEN_START
+from apportion.warehouse.engine import Engine
 from apportion.warehouse.quoting import literal
 from apportion.warehouse.quoting import name as quoted
 
@@ -125,51 +126,50 @@ def model_values_sql(canonical: exp.Expr, day: exp.Expr | None = None) -> ModelV
     return ModelValues(family=family, tier=tier, developer=developer)
 
 
-def write_model_values(con: duckdb.DuckDBPyConnection, source: str, column: str = "model") -> None:
-    """Create the temporary table `model_values`, one row per model and span of days.
+def write_model_values(engine: Engine, source: str, column: str = "model") -> None:
+    """Create the table `model_values`, one row per model and span of days.
 
     Columns: model (as written), canonical_model, model_family, model_tier, developer, valid_from, valid_to
     (start in, end out). The spans of a model cover every day once, so a join on the model and the day finds
     exactly one row.
 
     Args:
-        con: Where the source is.
+        engine: Where the source is.
         source: A table or view.
         column: Its column with models; NULLs are left out.
     """
-    con.execute("CREATE OR REPLACE TEMP TABLE model_spans (valid_from DATE, valid_to DATE)")
-    con.execute(_spans_sql())
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE model_values AS {_distinct(source, column)} SELECT * FROM ({_values_sql()})"
-    )
+    engine.run("CREATE OR REPLACE TABLE model_spans (valid_from DATE, valid_to DATE)")
+    engine.run(_spans_sql())
+    _register(engine, _distinct(engine, source, column))
+    engine.run(f"CREATE OR REPLACE TABLE model_values AS {_values_sql()}")
 
 
-def add_model_values(con: duckdb.DuckDBPyConnection, source: str, column: str = "model") -> None:
+def add_model_values(engine: Engine, source: str, column: str = "model") -> None:
     """Add to `model_values` the models of a source that it does not have yet; make it if it is not there.
 
     Args:
-        con: Where the source is.
+        engine: Where the source is.
         source: A table or view.
         column: Its column with models; NULLs are left out.
     """
-    try:
-        known = con.execute("SELECT DISTINCT model FROM model_values").fetchall()
-    except duckdb.CatalogException:
-        write_model_values(con, source, column)
+    if not engine.exists("model_values"):
+        write_model_values(engine, source, column)
         return
-    found = con.execute(f"{_distinct(source, column)} SELECT model FROM models").fetchall()
-    fresh = sorted({str(row[0]) for row in found} - {str(row[0]) for row in known})
+    known = {str(row[0]) for row in engine.fetch("SELECT DISTINCT model FROM model_values")}
+    fresh = sorted(_distinct(engine, source, column) - known)
     if fresh:
-        rows = ", ".join(f"({literal(model)})" for model in fresh)
-        con.execute(
-            f"INSERT INTO model_values WITH models AS (SELECT * FROM (VALUES {rows}) AS v(model))"
-            f" SELECT * FROM ({_values_sql()})"
-        )
+        _register(engine, fresh)
+        engine.run(f"INSERT INTO model_values {_values_sql()}")
 
 
-def _distinct(source: str, column: str) -> str:
+def _distinct(engine: Engine, source: str, column: str) -> set[str]:
     model = quoted(column)
-    return f"WITH models AS (SELECT DISTINCT {model} AS model FROM {quoted(source)} WHERE {model} IS NOT NULL)"
+    found = engine.fetch(f"SELECT DISTINCT {model} AS model FROM {quoted(source)} WHERE {model} IS NOT NULL")
+    return {str(row[0]) for row in found}
+
+
+def _register(engine: Engine, models: Iterable[str]) -> None:
+    engine.register("models", pa.table({"model": pa.array(sorted(models), pa.string())}))
 
 
 @cache

@@ -6,6 +6,7 @@ their first query until they end, and nobody waits for them.
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ _SWITCH_PAUSE_SECONDS = 0.02
 
 # One writer at a time on PostgreSQL too: an arbitrary number that only the books take.
 _WRITER_LOCK = 5_270_811
+# Each run at work holds one more, by a number of its own, for as long as its session lives.
+_RUN_LOCKS = 5_270_812
 _WRITING = "apportion_writing"
 
 
@@ -51,14 +54,50 @@ class Database:
             self._name = url.render_as_string(hide_password=True)
         self._engine = _connectable(url, busy_seconds)
         self._sqlite = self._engine.dialect.name == "sqlite"
+        self._work: dict[str, sa.Connection] = {}
         if self._sqlite:
             event.listen(self._engine, "connect", _on_connect)
             event.listen(self._engine, "begin", _on_begin)
         self._migrate()
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Give the connections back; a run that was at work is not any more."""
+        for run_id in list(self._work):
+            self.end_work(run_id)
         self._engine.dispose()
+
+    def begin_work(self, run_id: str) -> None:
+        """Let others see that a run is at work, until `end_work` or until this process dies.
+
+        On PostgreSQL a session holds an advisory lock, which the server takes back when its client is gone, whatever
+        machine that was on. On SQLite the process itself is the sign: all who use the file are on one machine.
+        """
+        if self._sqlite:
+            return
+        with self._world():
+            work = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            # The lock belongs to the session, so that the connection goes to nobody else.
+            work.detach()
+            self._work[run_id] = work
+            work.execute(sa.select(sa.func.pg_advisory_lock(_RUN_LOCKS, _number(run_id))))
+
+    def end_work(self, run_id: str) -> None:
+        """Take the sign back, if it is there."""
+        work = self._work.pop(run_id, None)
+        if work is not None:
+            work.close()
+
+    def is_at_work(self, connection: sa.Connection, run_id: str) -> bool | None:
+        """Whether a run shows the sign; None where there is none but its process.
+
+        Args:
+            connection: In a transaction.
+            run_id: Not this process's own.
+        """
+        if self._sqlite:
+            return None
+        free = connection.execute(sa.select(sa.func.pg_try_advisory_xact_lock(_RUN_LOCKS, _number(run_id)))).scalar()
+        return not free
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
@@ -124,6 +163,11 @@ class Database:
         )
 
 
+def _number(run_id: str) -> int:
+    """A run as the number of a lock."""
+    return int.from_bytes(hashlib.sha256(run_id.encode()).digest()[:4], signed=True)
+
+
 def _url(text: str) -> sa.URL:
     try:
         return sa.make_url(text)
@@ -144,7 +188,7 @@ def _connectable(url: sa.URL, busy_seconds: float) -> sa.Engine:
         raise ApportionError(
             "books-driver-missing",
             f"The books are at {url.drivername}, and its driver is not installed: {error}.",
-            cure="pip install 'psycopg[binary]'",
+            cure="pip install 'apportion[postgresql]'",
         ) from error
 
 

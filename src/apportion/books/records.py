@@ -30,6 +30,7 @@ class Run:
         note: For people.
         status: Where it stands.
         finished_at: ISO 8601, UTC; None while it is at work.
+        scope: The period that it works for; `*` for all of them, None for none.
     """
 
     run_id: str
@@ -41,6 +42,7 @@ class Run:
     note: str | None = None
     status: RunStatus = "running"
     finished_at: str | None = None
+    scope: str | None = None
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,11 @@ runs = Table(
     # Who does it, to tell a killed run from one at work.
     Column("host", Text, nullable=False),
     Column("process", BigInteger, nullable=False),
+    # The period that it works for, `*` for all of them; no two runs at work share one.
+    Column("scope", Text),
+    Column("holder", Text),
+    # When its files were given up; what the books say of it stays.
+    Column("expired_at", Text),
     CheckConstraint("status IN ('running', 'done', 'failed', 'superseded')", name="status"),
 )
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import sqlalchemy as sa
 
 from apportion.books import journal
 from apportion.books.database import BUSY_TIMEOUT_SECONDS, Database
-from apportion.books.processes import alive
 from apportion.books.records import (
     BookedEntry,
     Control,
@@ -26,6 +25,7 @@ from apportion.books.records import (
     Published,
     Run,
 )
+from apportion.books.runners import at_work, is_alive, meet, person
 from apportion.books.schema import (
     inputs,
     parts,
@@ -67,12 +67,12 @@ class Books:
 
     Args:
         database: At its newest form.
-        project: The folder that the manifest's paths are relative to.
+        local: Where a file of the manifest can be read on this machine, by its address.
     """
 
-    def __init__(self, database: Database, project: Path) -> None:
+    def __init__(self, database: Database, local: Callable[[str], Path]) -> None:
         self._database = database
-        self._project = project
+        self._local = local
 
     @classmethod
     def open(
@@ -80,6 +80,7 @@ class Books:
         path_or_url: Path | str,
         *,
         project: Path | None = None,
+        local: Callable[[str], Path] | None = None,
         create: bool = True,
         busy_seconds: float = BUSY_TIMEOUT_SECONDS,
     ) -> Self:
@@ -88,6 +89,7 @@ class Books:
         Args:
             path_or_url: A SQLite file, or a URL that SQLAlchemy understands.
             project: The project's folder; by default the one that holds the folder of the file.
+            local: Where a file of the manifest can be read, by its address; by default in the project's folder.
             create: Whether to make books that are not there.
             busy_seconds: How long to wait for another writer.
 
@@ -103,7 +105,10 @@ class Books:
                 f"There are no books at {path_or_url}: nothing was published yet.",
                 cure="apportion run",
             )
-        return cls(Database(path_or_url, busy_seconds=busy_seconds), project)
+        folder = project
+        return cls(
+            Database(path_or_url, busy_seconds=busy_seconds), local or (lambda address: folder / PurePosixPath(address))
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -127,13 +132,28 @@ class Books:
 
         Returns:
             The ids of the runs that were found dead.
+
+        Raises:
+            ApportionError: Another run is at work on the same period; nothing was written.
         """
+        self._database.begin_work(run.run_id)
+        try:
+            return self._start(run)
+        except BaseException:
+            self._database.end_work(run.run_id)
+            raise
+
+    def _start(self, run: Run) -> list[str]:
         with self._database.writing() as connection:
-            dead = [
-                str(row.run_id)
-                for row in connection.execute(sa.select(runs).where(runs.c.status == "running"))
-                if not _alive(row, run.started_at)
-            ]
+            dead = []
+            for row in connection.execute(sa.select(runs).where(runs.c.status == "running")).all():
+                working = self._database.is_at_work(connection, row.run_id)
+                if working is None:
+                    working = is_alive(row, run.started_at)
+                if not working:
+                    dead.append(str(row.run_id))
+                elif meet(run.scope, row.scope):
+                    raise at_work(row, run.started_at)
             if dead:
                 connection.execute(
                     runs.update()
@@ -153,6 +173,8 @@ class Books:
                     "note": run.note,
                     "host": socket.gethostname(),
                     "process": os.getpid(),
+                    "scope": run.scope,
+                    "holder": person(),
                 },
             )
         return dead
@@ -171,6 +193,7 @@ class Books:
                 .where(runs.c.run_id == run_id, runs.c.status == "running")
                 .values(status="failed", finished_at=at, note=note)
             )
+        self._database.end_work(run_id)
 
     def publish(self, run: Run, outcome: Outcome, at: str) -> Published:
         """Make a run current for its periods, in one transaction.
@@ -196,13 +219,14 @@ class Books:
             _list(connection, run.run_id, outcome)
             done = journal.write(connection, run.run_id, outcome.periods, outcome.entries)
             _point(connection, run, outcome.periods, at)
+        self._database.end_work(run.run_id)
         return done
 
     @contextmanager
     def reading(self) -> Iterator[BooksView]:
         """A view in which every query sees the same state."""
         with self._database.reading() as connection:
-            yield BooksView(connection, self._project)
+            yield BooksView(connection, self._local)
 
     def current_run(self, period: str) -> Run | None:
         """The run that a period points to; None before the first."""
@@ -224,28 +248,49 @@ class Books:
         with self.reading() as view:
             return view.balances(period, like)
 
-    def orphans(self, warehouse: Path, now: datetime, grace: timedelta = FILE_GRACE) -> list[Path]:
-        """The files in the warehouse that no manifest lists and that are old enough to be left-overs.
+    def orphans(self, files: Iterable[tuple[str, datetime]], now: datetime, grace: timedelta = FILE_GRACE) -> list[str]:
+        """The files that no manifest lists and that are old enough to be left-overs.
 
         Args:
-            warehouse: The folder of all tables, inside the project.
+            files: The address of each, and when it was written.
             now: With a time zone.
             grace: How long a file may wait for its run to publish.
         """
         with self._database.reading() as connection:
-            listed = {str(path) for (path,) in connection.execute(sa.select(parts.c.path))}
-        limit = (now - grace).timestamp()
-        return sorted(
-            file
-            for file in warehouse.rglob("*")
-            if file.is_file()
-            and file.relative_to(self._project).as_posix() not in listed
-            and file.stat().st_mtime < limit
-        )
+            asked = (
+                sa.select(parts.c.path).join(runs, runs.c.run_id == parts.c.run_id).where(runs.c.expired_at.is_(None))
+            )
+            listed = {str(path) for (path,) in connection.execute(asked)}
+        return sorted(address for address, written in files if address not in listed and written < now - grace)
 
+    def expire(self, before: datetime, at: datetime) -> list[str]:
+        """Give up the files of runs that nothing points to any more and that ended long ago.
 
-def _alive(row: sa.Row[Any], now: str) -> bool:
-    return alive(row.host, row.process, datetime.fromisoformat(row.started_at), datetime.fromisoformat(now))
+        What the books say of these runs stays. A run that a period points to never expires, least of all a
+        closed one's, and neither does a file that a later run lists as its own.
+
+        Args:
+            before: Runs that ended before this moment; with a time zone.
+            at: Now.
+
+        Returns:
+            The ids of the runs.
+        """
+        with self._database.writing() as connection:
+            ended = [
+                str(row.run_id)
+                for row in connection.execute(
+                    sa.select(runs).where(
+                        runs.c.status.in_(["superseded", "failed"]),
+                        runs.c.expired_at.is_(None),
+                        runs.c.run_id.not_in(sa.select(period_pointers.c.run_id)),
+                    )
+                )
+                if row.finished_at and datetime.fromisoformat(row.finished_at) < before
+            ]
+            if ended:
+                connection.execute(runs.update().where(runs.c.run_id.in_(ended)).values(expired_at=at.isoformat()))
+        return ended
 
 
 def _check_run(connection: sa.Connection, run_id: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -28,12 +29,12 @@ class BooksView:
 
     Args:
         connection: In a reading transaction.
-        project: The folder that the manifest's paths are relative to.
+        local: Where a file of the manifest can be read on this machine, by its address.
     """
 
-    def __init__(self, connection: sa.Connection, project: Path) -> None:
+    def __init__(self, connection: sa.Connection, local: Callable[[str], Path]) -> None:
         self._connection = connection
-        self._project = project
+        self._local = local
 
     def periods(self) -> list[str]:
         """Every period that has a current run, oldest first."""
@@ -72,7 +73,7 @@ class BooksView:
             .where(period_pointers.c.period == period, parts.c.period == period, parts.c.table_name == table)
             .order_by(parts.c.seq)
         )
-        return [self._project / PurePosixPath(path) for (path,) in rows]
+        return [self._local(path) for (path,) in rows]
 
     def manifest(self, run_id: str) -> list[ManifestPart]:
         """Every file of a run, in the order they were listed."""
@@ -135,6 +136,7 @@ def _run(row: sa.Row[Any]) -> Run:
         note=row.note,
         status=row.status,
         finished_at=row.finished_at,
+        scope=row.scope,
     )
 
 

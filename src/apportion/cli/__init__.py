@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from apportion import __version__
-from apportion.cli.choices import Category, ExportName, one_of
+from apportion.cli.choices import Category, EngineKind, ExportName, one_of
 from apportion.cli.output import Format, write
 from apportion.cli.progress import Bars, stderr
 from apportion.errors import EXIT_BUG, EXIT_GATE, EXIT_PROBLEMS, ApportionError, Problem, ProblemsFound, writing
@@ -23,6 +23,7 @@ from apportion.period import Period
 
 if TYPE_CHECKING:
     from apportion.cli.summary import Month
+    from apportion.warehouse.choice import EngineChoice
 
 app = typer.Typer(
     name="apportion",
@@ -132,26 +133,45 @@ def run(
     memory: Annotated[
         str, typer.Option("--memory", parser=_memory, metavar="SIZE", help="How much memory the engine may use.")
     ] = "1GB",
+    engine: Annotated[
+        EngineKind,
+        typer.Option(
+            "--engine",
+            envvar="APPORTION_ENGINE",
+            parser=one_of(EngineKind),
+            metavar="duckdb|spark",
+            help="What works on the calls.",
+        ),
+    ] = EngineKind.DUCKDB,
+    master: Annotated[
+        str,
+        typer.Option(
+            "--master", envvar="APPORTION_MASTER", metavar="URL", help="For spark: local[4], spark://…, yarn or sc://…"
+        ),
+    ] = "local[*]",
 ) -> None:
     """Run every stage and publish the result in one step."""
+    from apportion.warehouse.choice import EngineChoice
+
+    on = EngineChoice(engine.value, memory, master)
     if preview:
-        _preview(project, period, memory)
+        _preview(project, period, on)
     else:
         from apportion.cli.summary import try_next
 
-        _run(project, period, memory=memory)
+        _run(project, period, on)
         typer.echo(err=True)
         try_next(project, "statement", "coverage", "reconcile", "verify")
 
 
-def _run(project: Path, period: Period | None, *, memory: str = "1GB") -> list[Month]:
+def _run(project: Path, period: Period | None, on: EngineChoice | None = None) -> list[Month]:
     """Run and publish; the problems, what was posted and the months' totals go to stderr."""
     from apportion.cli.summary import months
     from apportion.pipeline import run as run_all
     from apportion.project import Project
 
     opened = Project.open(project)
-    outcome = run_all(opened, only=period, progress=Bars(stderr()), memory_limit=memory)
+    outcome = run_all(opened, only=period, progress=Bars(stderr()), on=on)
     _tell(outcome.problems)
     moved = f"{_counted(outcome.posted, 'entry')} posted, {outcome.kept:,} kept, {outcome.reversed:,} reversed"
     typer.echo(f"{', '.join(outcome.periods) or 'no period'} published: {moved}", err=True)
@@ -161,7 +181,7 @@ def _run(project: Path, period: Period | None, *, memory: str = "1GB") -> list[M
     return found
 
 
-def _preview(project: Path, period: Period | None, memory: str) -> None:
+def _preview(project: Path, period: Period | None, on: EngineChoice) -> None:
     """Work everything out and print the statements that a run would publish."""
     from apportion.cli.summary import preview_tables
     from apportion.pipeline import Outcome
@@ -184,7 +204,7 @@ def _preview(project: Path, period: Period | None, memory: str) -> None:
             with opened.preview(month, outcome.run_id, folder, parts) as view:
                 tables.extend(preview_tables(view, published))
 
-    outcome = run_all(opened, only=period, progress=Bars(stderr()), publish=False, memory_limit=memory, look=look)
+    outcome = run_all(opened, only=period, progress=Bars(stderr()), publish=False, on=on, look=look)
     _tell(outcome.problems)
     write(tables, Format.TABLE, None)
     sys.stdout.flush()

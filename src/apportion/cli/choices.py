@@ -47,6 +47,13 @@ class Category(StrEnum):
     OVERHEAD = "overhead"
 
 
+class EngineKind(StrEnum):
+    """What works on the calls."""
+
+    DUCKDB = "duckdb"
+    SPARK = "spark"
+
+
 def one_of(kind: type[_Choice]) -> Callable[[str], _Choice]:
     """Take one of some words, and name them all, with the nearest, where it is none of them."""
 

@@ -88,6 +88,9 @@ def _whole(settings: Settings, document: Document, left_out: frozenset[str]) -> 
         message = f"The warning at {reconcile.warn} % does not come before the block at {reconcile.block} %."
         cure = "Write percentages with 0 ≤ warn ≤ block."
         yield document.problem("out-of-range", message, ("policies", "reconcile"), cure=cure)
+    if policies.keep_runs < 0:
+        message = f"`keep_runs` is {policies.keep_runs}; files stay for 0 days or more."
+        yield document.problem("out-of-range", message, ("policies", "keep_runs"), cure="Write 30.")
     if policies.active_days < 1:
         message = f"`active_days` is {policies.active_days}; a seat is used within at least 1 day."
         yield document.problem("out-of-range", message, ("policies", "active_days"), cure="Write 30.")

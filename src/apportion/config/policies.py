@@ -103,6 +103,8 @@ class Policies(Written):
     """Whether heads count by the day or as of the last day of the period."""
     users: Literal["name", "pseudonym", "hidden"] = "name"
     """How people are shown."""
+    keep_runs: Whole = 30
+    """For how many days the files of a run stay that a later one has replaced; never those of a closed period's run."""
     reconcile: Reconcile = Reconcile()
     """The thresholds of `reconcile`."""
     prepaid: Literal["effective"] = "effective"

@@ -61,6 +61,10 @@ class Settings(Written):
     """Allocation rules, in order; the first that matches a charge owns it."""
     unallocated: Unallocated = Unallocated()
     """What happens to cost without an owner."""
+    warehouse: Text | None = None
+    """Where published tables lie: `s3://…`, `gs://…` or `az://…`; in the project's folder if not given."""
+    books: Text | None = None
+    """The database of the books, without a password: `postgresql+psycopg://user@host/name`; SQLite if not given."""
     roots: tuple[Text, ...] = ()
     """Further folders that paths may point into."""
 

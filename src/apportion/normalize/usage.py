@@ -19,11 +19,12 @@ from apportion.normalize.providers import provider_sql as canonical_provider
 from apportion.normalize.usage_columns import BUCKETS, USAGE, Convention, Shape, Wanted
 from apportion.normalize.usage_files import open_file, shape_of, unreadable
 from apportion.normalize.usage_parquet import UsageFile, scan_parquet
-from apportion.normalize.usage_query import absent, canonical, in_span
+from apportion.normalize.usage_query import absent, canonical, in_span, output_columns
 from apportion.normalize.usage_shapes import RawFile, UsageSource
 from apportion.normalize.usage_slices import Span, plan_spans
 from apportion.period import Period
-from apportion.warehouse.quoting import literal
+from apportion.warehouse.engine import Engine, Written
+from apportion.warehouse.quoting import literal, names
 
 __all__ = [
     "BUCKETS",
@@ -39,7 +40,6 @@ __all__ = [
     "usage_unreadable",
 ]
 
-ROWS_PER_SLICE = 700_000
 _NOT_DATED = Period(1970, 1)
 
 
@@ -101,7 +101,7 @@ class PreparedUsage:
 
 
 def prepare_usage(
-    con: duckdb.DuckDBPyConnection,
+    engine: Engine,
     objects: Sequence[RawFile],
     source: UsageSource,
     *,
@@ -110,7 +110,7 @@ def prepare_usage(
     thresholds: Sequence[int] = (),
     provider_sql: Callable[[str], str] = canonical_provider,
     staging: Path,
-    rows_per_slice: int = ROWS_PER_SLICE,
+    rows_per_slice: int | None = None,
 ) -> PreparedUsage:
     """Plan the one read of a usage source.
 
@@ -119,7 +119,7 @@ def prepare_usage(
     and `excerpt`. What a caller does not select is not read.
 
     Args:
-        con: A connection to read with; it needs no tables.
+        engine: To read with; it needs no tables.
         objects: The source's files.
         source: Its declaration.
         tag_keys: Keys of tags that are evidence.
@@ -127,35 +127,39 @@ def prepare_usage(
         thresholds: Input token counts at which prices change for the whole request.
         provider_sql: Makes a provider expression canonical.
         staging: A folder for conversions; it must live until the slices are folded.
-        rows_per_slice: About how many rows may be folded at once.
+        rows_per_slice: About how many rows may be folded at once; the engine's own number if not given.
 
     Returns:
         The slices, and every problem found on the way; nothing is raised for the user's data.
     """
     wanted = _wanted(source, tag_keys, columns, thresholds, provider_sql)
+    con, limit = engine.desk.connection, rows_per_slice or engine.rows_per_slice
     files: list[UsageFile] = []
     problems: list[Problem] = []
     for raw in sorted(objects, key=lambda one: one.name):
-        opened = open_file(con, raw, source, wanted, staging)
+        opened = open_file(con, raw, source, wanted, staging, plain_only=engine.plain_calls_only)
         if isinstance(opened, Problem):
             problems.append(opened)
         else:
             files.append(opened)
-    slices, dropped = [], 0
-    for number, span in enumerate(plan_spans(files, rows_per_slice)):
+    slices, dropped, unread = [], 0, 0
+    for number, span in enumerate(plan_spans(files, limit)):
         slice_ = _slice(con, span, source, wanted)
         try:
-            repeats = _repeats(con, slice_, staging / f"{source.name}-repeats-{number}.parquet")
-        except duckdb.Error as error:
+            repeats = _repeats(engine, slice_, staging / f"{source.name}-repeats-{number}.parquet")
+        except engine.failures as error:
             problems.append(usage_unreadable(con, slice_, error))
+            unread += slice_.rows
             continue
         if repeats:
-            dropped += repeats.rows
-            slice_ = replace(slice_, sql=_without(slice_.sql, repeats.path), rows=slice_.rows - repeats.rows)
+            repeated = sum(file.rows for file in repeats)
+            dropped += repeated
+            slice_ = replace(slice_, sql=_without(slice_.sql, repeats), rows=slice_.rows - repeated)
         slices.append(slice_)
     if dropped:
         problems.append(_repeated(source.name, dropped))
-    return PreparedUsage(tuple(slices), wanted.tag_columns, tuple(problems), sum(f.rows for f in files), dropped)
+    rows = sum(file.rows for file in files) - unread
+    return PreparedUsage(tuple(slices), wanted.tag_columns, tuple(problems), rows, dropped)
 
 
 def tag_columns(keys: Sequence[str], taken: Iterable[str] = ()) -> dict[str, str]:
@@ -202,19 +206,24 @@ def usage_quarantine(con: duckdb.DuckDBPyConnection, slice_: UsageSlice) -> int:
     return int(listed[0][0])
 
 
-def usage_unreadable(con: duckdb.DuckDBPyConnection, slice_: UsageSlice, error: duckdb.Error) -> Problem:
+def usage_unreadable(con: duckdb.DuckDBPyConnection, slice_: UsageSlice, error: Exception) -> Problem:
     """The Problem behind an engine's error while a slice was read: which file is damaged.
 
     Args:
         con: A connection to read with.
         slice_: The slice whose fold failed.
         error: What the engine said.
+
+    Raises:
+        Exception: The error itself, where it is none of DuckDB's and every file can be read.
     """
     for name, path in slice_.files:
         try:
             con.execute(f"SELECT sum(hash(COLUMNS(*))) FROM {scan_parquet([path])}").fetchall()
         except duckdb.Error as own:
             return unreadable(name, own)
+    if not isinstance(error, duckdb.Error):
+        raise error
     return unreadable(slice_.files[0][0] if slice_.files else slice_.source, error)
 
 
@@ -255,7 +264,9 @@ def _slice(con: duckdb.DuckDBPyConnection, span: Span, source: UsageSource, want
         if part != "whole" and span.start and span.end:
             where = in_span(shape, span.start, span.end, odd=part == "days and odd")
         if files[0].staged:
-            queries.append(f"SELECT * FROM {shape.scan}{f' WHERE {where}' if where else ''}")
+            queries.append(
+                f"SELECT {names(output_columns(wanted))} FROM {shape.scan}{f' WHERE {where}' if where else ''}"
+            )
             missing.append(frozenset())
         else:
             missing.append(absent(shape, wanted))
@@ -265,44 +276,35 @@ def _slice(con: duckdb.DuckDBPyConnection, span: Span, source: UsageSource, want
         span.start or _NOT_DATED.start,
         span.end or _NOT_DATED.start + timedelta(days=1),
         Period.of(span.start) if span.start else _NOT_DATED,
-        "\nUNION ALL BY NAME\n".join(queries),
+        "\nUNION ALL\n".join(queries),
         span.rows,
         tuple((f.name, f.path) for f in span.files),
         frozenset.intersection(*missing),
     )
 
 
-@dataclass(frozen=True)
-class _Repeats:
-    """Rows that repeat an earlier call of the same slice, listed in a file."""
-
-    path: Path
-    rows: int
-
-
-def _repeats(con: duckdb.DuckDBPyConnection, slice_: UsageSlice, path: Path) -> _Repeats | None:
-    """The rows whose call is there already, found by the hash of the id so that only one column is read."""
-    query = (
-        f"SELECT id FROM (SELECT hash(call_id) AS id FROM ({slice_.sql}) WHERE call_id IS NOT NULL)"
-        " GROUP BY id HAVING count(*) > 1"
+def _repeats(engine: Engine, slice_: UsageSlice, path: Path) -> list[Written]:
+    """Files that list the rows whose call is there already; calls are first told apart by the hash of their id."""
+    engine.view_calls("calls_of_slice", slice_.sql)
+    several = (
+        "SELECT id FROM (SELECT text_hash(call_id) AS id FROM calls_of_slice WHERE call_id IS NOT NULL) AS hashed"
+        " GROUP BY id HAVING COUNT(*) > 1"
     )
-    found = con.execute(query).fetchall()
-    if not found:
-        return None
+    if not engine.value(f"SELECT COUNT(*) FROM ({several}) AS several"):
+        return []
     path.parent.mkdir(parents=True, exist_ok=True)
-    con.execute(
-        f"COPY (SELECT source_file, source_row FROM ({slice_.sql})"
-        f" WHERE hash(call_id) IN ({query}) AND fault IS NULL QUALIFY row_number()"
-        " OVER (PARTITION BY provider, call_id ORDER BY source_file, source_row) > 1)"
-        f" TO {literal(str(path))} (FORMAT parquet)"
+    written = engine.write_parquet(
+        f"SELECT source_file, source_row FROM calls_of_slice WHERE text_hash(call_id) IN ({several})"
+        " AND fault IS NULL QUALIFY ROW_NUMBER()"
+        " OVER (PARTITION BY provider, call_id ORDER BY source_file, source_row) > 1",
+        path,
     )
-    rows = int(con.execute(f"SELECT count(*) FROM {scan_parquet([path])}").fetchall()[0][0])
-    return _Repeats(path, rows) if rows else None
+    return [file for file in written if file.rows]
 
 
-def _without(sql: str, repeats: Path) -> str:
+def _without(sql: str, repeats: Sequence[Written]) -> str:
     return (
-        f"SELECT calls.* FROM ({sql}) AS calls ANTI JOIN {scan_parquet([repeats])} AS repeats"
+        f"SELECT calls.* FROM ({sql}) AS calls ANTI JOIN {scan_parquet(file.path for file in repeats)} AS repeats"
         " ON calls.source_file = repeats.source_file AND calls.source_row = repeats.source_row"
     )
 

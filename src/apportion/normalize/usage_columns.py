@@ -70,7 +70,7 @@ USAGE = (
     "source",
 )
 
-_WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "UINTEGER", "BIGINT"}
+WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "UINTEGER", "BIGINT"}
 NATIVE_TIMES = {
     "TIMESTAMP": "TIMESTAMP '{}'",
     "TIMESTAMP_S": "TIMESTAMP '{}'",
@@ -125,6 +125,7 @@ class Shape:
         name_sql: The file's name, as an expression.
         row_sql: The row's number in its file, as an expression.
         broken_sql: For row formats: why the row could not be read at all, else NULL.
+        plain: Whether every column has the type that is meant for it, so that any engine reads it alike.
     """
 
     scan: str
@@ -137,6 +138,7 @@ class Shape:
     name_sql: str = "NULL::VARCHAR"
     row_sql: str = "NULL::BIGINT"
     broken_sql: str | None = None
+    plain: bool = False
 
     def known(self, column: str) -> Facts:
         """The facts of a column; nothing is known of most."""
@@ -179,7 +181,7 @@ def instant(sql: str, kind: str, date_format: str | None) -> str:
         return f"make_timestamp(epoch_us({sql}))"
     if kind in NATIVE_TIMES:
         return f"CAST({sql} AS TIMESTAMP)"
-    if kind in _WHOLE or kind == "UBIGINT":
+    if kind in WHOLE or kind == "UBIGINT":
         return _epoch(f"TRY_CAST({sql} AS BIGINT)")
     trimmed = f"upper(trim(CAST({sql} AS VARCHAR)))"
     if date_format:
@@ -277,7 +279,7 @@ def _count(shape: Shape, name: str) -> tuple[str, str | None]:
     if name not in shape.columns:
         return "NULL::BIGINT", None
     sql, kind = shape.columns[name], shape.types[name]
-    if kind in _WHOLE:
+    if kind in WHOLE:
         return (sql if kind == "BIGINT" else f"CAST({sql} AS BIGINT)"), None
     if kind == "VARCHAR":
         number = (

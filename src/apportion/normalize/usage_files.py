@@ -19,7 +19,13 @@ from apportion.warehouse.quoting import literal
 
 
 def open_file(
-    con: duckdb.DuckDBPyConnection, raw: RawFile, source: UsageSource, want: Wanted, staging: Path
+    con: duckdb.DuckDBPyConnection,
+    raw: RawFile,
+    source: UsageSource,
+    want: Wanted,
+    staging: Path,
+    *,
+    plain_only: bool = False,
 ) -> UsageFile | Problem:
     """One file, converted if its format needs it, or why it cannot be used.
 
@@ -29,6 +35,7 @@ def open_file(
         source: Its source.
         want: What is asked of it.
         staging: A folder for conversions.
+        plain_only: Convert Parquet too, unless every column has the type that is meant for it.
     """
     path = Path(raw.local_path)
     conversion = Conversion(con, raw.name, path, source, want, staging)
@@ -44,8 +51,9 @@ def open_file(
                 name_sql=literal(raw.name),
                 row_sql="file_row_number + 1",
             )
-            plain = shape.columns["called_at"].startswith('"') and is_instant(shape.types["called_at"])
-            file = look(con, raw.name, path, shape) if plain else conversion.stage(shape)
+            as_it_lies = shape.columns["called_at"].startswith('"') and is_instant(shape.types["called_at"])
+            as_it_lies = as_it_lies and (shape.plain or not plain_only)
+            file = look(con, raw.name, path, shape) if as_it_lies else conversion.stage(shape)
         elif raw.format.startswith("csv"):
             file = conversion.csv()
         else:
@@ -76,7 +84,7 @@ def unreadable(name: str, error: Exception) -> Problem:
 def shape_of(con: duckdb.DuckDBPyConnection, files: Sequence[UsageFile], source: UsageSource, want: Wanted) -> Shape:
     """The shape of Parquet files of one kind, with what the statistics of all of them say."""
     names = ", ".join(f"{literal(str(f.path))}: {literal(f.name)}" for f in files)
-    name_sql = literal(files[0].name) if len(files) == 1 else f"element_at(MAP {{{names}}}, filename)"
+    name_sql = literal(files[0].name) if len(files) == 1 else f"map_extract_value(MAP {{{names}}}, filename)"
     known = {name: merge([file.facts.get(name) for file in files]) for name in INPUTS}
     return find_shape(
         con,

@@ -51,6 +51,14 @@ def canonical(shape: Shape, want: Wanted, *, where: str | None = None) -> str:
     )
 
 
+def output_columns(want: Wanted) -> list[str]:
+    """The columns of `canonical`, in order, whatever the shape."""
+    counts = ("calls", *(f"{bucket}_tokens" for bucket in BUCKETS), "reasoning_tokens", "source")
+    own = ["called_at", "day", "provider", "model", "processing", *TEXTS, *counts]
+    asked = [*want.other_columns, *want.tag_columns.values()]
+    return [*own, *asked, "context_bracket", "fault", "source_file", "source_row", "excerpt"]
+
+
 def absent(shape: Shape, want: Wanted) -> frozenset[str]:
     """The columns of `canonical` that are NULL in every row: nothing has to be grouped by them.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,7 +13,7 @@ import duckdb
 
 from apportion.errors import Place, Problem
 from apportion.focus import TABLES, fold
-from apportion.normalize.usage_columns import COUNTS, INPUTS, Convention, Facts, Shape, Wanted
+from apportion.normalize.usage_columns import COUNTS, INPUTS, WHOLE, Convention, Facts, Shape, Wanted
 from apportion.warehouse.quoting import literal
 from apportion.warehouse.quoting import name as name_of
 
@@ -22,6 +22,8 @@ RECORD, BROKEN = "apportion record", "apportion broken"
 HELPERS = (RECORD, BROKEN)
 _SHOWN = 12
 _USAGE = TABLES["usage"]
+_INSTANTS = ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "DATE")
+_TAGS = "MAP(VARCHAR, VARCHAR)"
 
 
 class RawFile(Protocol):
@@ -120,7 +122,27 @@ def find_shape(
         for name, value in source.constants.items()
         if name in COUNTS
     }
-    return Shape(scan, columns, kinds, {**(facts or {}), **fixed}, own, fields, others, name_sql, row_sql, broken_sql)
+    further = {types[by_fold[fold(name)]] for name in want.other_columns if fold(name) in by_fold}
+    further |= {types[column] for column in types if f"CAST({name_of(column)} AS VARCHAR)" in own.values()}
+    plain = _is_plain(kinds, further)
+    known = {**(facts or {}), **fixed}
+    return Shape(scan, columns, kinds, known, own, fields, others, name_sql, row_sql, broken_sql, plain)
+
+
+def _is_plain(kinds: Mapping[str, str], further: Collection[str]) -> bool:
+    """Whether columns have types that need no reading of text.
+
+    Args:
+        kinds: The type of each column of ours.
+        further: The types of the tags and columns that are evidence.
+    """
+    texts = {kind for name, kind in kinds.items() if name not in {"called_at", "tags", *COUNTS}}
+    return (
+        kinds["called_at"] in _INSTANTS
+        and all(kinds[name] in WHOLE for name in COUNTS if name in kinds)
+        and {*texts, *further} <= {"VARCHAR", "BOOLEAN", "DATE", *WHOLE}
+        and kinds.get("tags", _TAGS) == _TAGS
+    )
 
 
 def _ours(

@@ -49,12 +49,12 @@ class Span:
         return "days and odd" if file.name in self.odd else "days"
 
 
-def plan_spans(files: Sequence[UsageFile], rows_per_slice: int) -> list[Span]:
+def plan_spans(files: Sequence[UsageFile], rows_per_slice: int | None) -> list[Span]:
     """Spans that cover every row of every file once.
 
     Args:
         files: Of one source.
-        rows_per_slice: About how many rows a span may have, where it has more than one day.
+        rows_per_slice: About how many rows a span may have, where it has more than one day; None for whole months.
 
     Returns:
         In the order of days.
@@ -62,7 +62,7 @@ def plan_spans(files: Sequence[UsageFile], rows_per_slice: int) -> list[Span]:
     dated = [file for file in files if file.first and file.last]
     undated = tuple(file for file in files if not (file.first and file.last))
     per_day, mixed = _density(dated)
-    limit = rows_per_slice * (_MIXED_FACTOR if mixed > _MIXED else 1)
+    limit = rows_per_slice * (_MIXED_FACTOR if mixed > _MIXED else 1) if rows_per_slice else None
     spans: list[Span] = []
     seen: set[str] = set()
     for start, end in _cut(sorted(per_day), per_day, limit):
@@ -93,14 +93,19 @@ def _density(files: Sequence[UsageFile]) -> tuple[dict[date, float], float]:
     return per_day, touched / total if total else 0
 
 
-def _cut(days: Sequence[date], per_day: dict[date, float], limit: int) -> list[tuple[date, date]]:
+def _cut(days: Sequence[date], per_day: dict[date, float], limit: int | None) -> list[tuple[date, date]]:
     """Runs of days within a month, each of about as many rows as allowed or of one day."""
     runs: list[tuple[date, date]] = []
     start: date | None = None
     previous: date | None = None
     rows = 0.0
     for day in days:
-        if start is None or previous is None or Period.of(day) != Period.of(start) or rows + per_day[day] > limit:
+        if (
+            start is None
+            or previous is None
+            or Period.of(day) != Period.of(start)
+            or (limit and rows + per_day[day] > limit)
+        ):
             if start is not None and previous is not None:
                 runs.append((start, previous + _DAY))
             start, rows = day, 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date, timedelta
 
 import pyarrow as pa
 
@@ -16,22 +17,32 @@ from apportion.config.settings import Settings
 from apportion.errors import Place, Problem
 from apportion.money import half_up_div, nano_per_minor, show
 from apportion.period import Period
-from apportion.warehouse.duckdb_engine import DuckDBEngine
+from apportion.warehouse.engine import Engine
+from apportion.warehouse.quoting import literal
 
-# Every day that a charge, a call or a meter row touches, with a month to either side for amortised terms.
-CALENDAR = """CREATE OR REPLACE TABLE calendar AS
-SELECT CAST(UNNEST(GENERATE_SERIES(first - INTERVAL 62 DAY, last + INTERVAL 1200 DAY, INTERVAL 1 DAY)) AS DATE) AS day
-FROM (
-  SELECT COALESCE(MIN(day), DATE '2020-01-01') AS first, COALESCE(MAX(day), DATE '2020-01-01') AS last FROM (
-    SELECT CAST(charge_period_start AS DATE) AS day FROM charges
-    UNION ALL SELECT CAST(charge_period_end AS DATE) FROM charges
-    UNION ALL SELECT day FROM usage_cells
-    UNION ALL SELECT day FROM meter_rows
-  )
-)"""
+_NO_DAY = date(2020, 1, 1)
+_BEFORE = timedelta(days=62)
+_AFTER = timedelta(days=1200)
 
 
-def write_metered_items(engine: DuckDBEngine, settings: Settings) -> None:
+def write_calendar(engine: Engine) -> None:
+    """Write `calendar`: every day that a charge, a call or a meter row touches, with room for amortised terms."""
+    ((first, last),) = engine.fetch(
+        """SELECT MIN(day), MAX(day) FROM (
+          SELECT CAST(charge_period_start AS DATE) AS day FROM charges
+          UNION ALL SELECT CAST(charge_period_end AS DATE) FROM charges
+          UNION ALL SELECT day FROM usage_cells
+          UNION ALL SELECT day FROM meter_rows
+        ) AS touched"""
+    )
+    start, end = (first or _NO_DAY) - _BEFORE, (last or _NO_DAY) + _AFTER
+    engine.run(
+        f"""CREATE OR REPLACE TABLE calendar AS
+        SELECT CAST(UNNEST(GENERATE_SERIES({literal(start)}, {literal(end)}, INTERVAL 1 DAY)) AS DATE) AS day"""
+    )
+
+
+def write_metered_items(engine: Engine, settings: Settings) -> None:
     """Write `metered_items`: which items each metered rule has measurements for."""
     pairs = [(rule_key(rule), meter) for rule in settings.allocate for meter in meters_of(rule, settings)]
     columns = [[pair[0] for pair in pairs], [pair[1] for pair in pairs]]
@@ -43,7 +54,7 @@ def write_metered_items(engine: DuckDBEngine, settings: Settings) -> None:
     )
 
 
-def whole_project(engine: DuckDBEngine, settings: Settings, loaded: Loaded) -> list[Problem]:
+def whole_project(engine: Engine, settings: Settings, loaded: Loaded) -> list[Problem]:
     """Problems of the project and its data taken together, each with its money."""
     return [*_idle_rules(engine, settings, loaded), *_misfits(engine, settings), *_codes(engine, settings)]
 
@@ -67,7 +78,7 @@ def no_list_rate(settings: Settings, period: Period) -> Problem:
     )
 
 
-def _idle_rules(engine: DuckDBEngine, settings: Settings, loaded: Loaded) -> list[Problem]:
+def _idle_rules(engine: Engine, settings: Settings, loaded: Loaded) -> list[Problem]:
     used = {row[0] for row in engine.fetch("SELECT DISTINCT rule FROM ruled_charges")}
     fed = {target for rule in settings.allocate for target in rule.feeds}
     if not engine.value("SELECT COUNT(*) FROM ruled_charges"):
@@ -105,9 +116,7 @@ def _idle_rules(engine: DuckDBEngine, settings: Settings, loaded: Loaded) -> lis
     return found
 
 
-def _out_of_scope(
-    engine: DuckDBEngine, settings: Settings, condition: Condition
-) -> tuple[int, Sequence[tuple[str, int]]]:
+def _out_of_scope(engine: Engine, settings: Settings, condition: Condition) -> tuple[int, Sequence[tuple[str, int]]]:
     """How many charges a rule would match if they were in scope, and their sums by currency."""
     dimensions = settings.dimension_names
     columns = [column for column in engine.describe("charge_dimensions") if column not in dimensions]
@@ -125,7 +134,7 @@ def _money(sums: Sequence[tuple[str, int]]) -> str:
     )
 
 
-def _misfits(engine: DuckDBEngine, settings: Settings) -> list[Problem]:
+def _misfits(engine: Engine, settings: Settings) -> list[Problem]:
     uses = []
     by_key = {rule_key(rule): rule for rule in settings.allocate}
     sums: dict[tuple[str, str, bool], list[tuple[str, int]]] = {}
@@ -143,7 +152,7 @@ def _misfits(engine: DuckDBEngine, settings: Settings) -> list[Problem]:
     return method_fit(uses, [meter.name for meter in settings.meters])
 
 
-def _codes(engine: DuckDBEngine, settings: Settings) -> list[Problem]:
+def _codes(engine: Engine, settings: Settings) -> list[Problem]:
     """Cost centres that finance does not know, or no longer (only where finance's codes are imported)."""
     if "cost_center" not in settings.dimensions or not any(d.type == "codes" for d in settings.directory):
         return []

@@ -12,7 +12,7 @@ from apportion.money import minor_digits, nano_per_minor, show
 from apportion.period import Period
 from apportion.pipeline.inputs import Inputs
 from apportion.pipeline.usage import Folded
-from apportion.warehouse.duckdb_engine import DuckDBEngine
+from apportion.warehouse.engine import Engine
 from apportion.warehouse.quoting import literal
 from apportion.warehouse.tables import content_hash
 
@@ -49,7 +49,7 @@ FROM claims AS c JOIN pools AS p ON p.pool_id = c.pool_id"""
 
 
 def totals(
-    engine: DuckDBEngine,
+    engine: Engine,
     settings: Settings,
     period: Period,
     inputs: Inputs,

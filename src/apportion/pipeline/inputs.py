@@ -14,7 +14,7 @@ from apportion.money import show, to_minor
 from apportion.normalize.control import ControlTotal
 from apportion.normalize.run import normalize
 from apportion.normalize.sources import SourceColumns
-from apportion.warehouse.duckdb_engine import DuckDBEngine
+from apportion.warehouse.engine import Engine
 
 _BILLS = {"focus": "charges", "invoices": "invoices"}
 
@@ -54,20 +54,20 @@ def gather(settings: Settings, folder: Path, state: Path) -> Inputs:
     return Inputs(found.objects, (), list(found.problems), found.twins)
 
 
-def read(engine: DuckDBEngine, settings: Settings, inputs: Inputs) -> Inputs:
+def read(engine: Engine, settings: Settings, inputs: Inputs) -> Inputs:
     """Normalize everything but usage.
 
     Raises:
         InvariantError: L1: rows went in that neither came out nor were quarantined.
     """
-    done = normalize(engine.connection, inputs.objects, list(_columns(settings)))
+    done = normalize(engine.desk.connection, inputs.objects, list(_columns(settings)))
     for control in done.control:
         control.check()
     told = [_with_money(engine, problem, inputs.twins) for problem in inputs.problems]
     return Inputs(inputs.objects, done.control, [*told, *done.problems], inputs.twins)
 
 
-def _with_money(engine: DuckDBEngine, problem: Problem, twins: Mapping[str, str]) -> Problem:
+def _with_money(engine: Engine, problem: Problem, twins: Mapping[str, str]) -> Problem:
     """A double of a bill, with the money that would have counted twice."""
     twin = twins.get(problem.place.file) if problem.place and problem.slug == "same-file-twice" else None
     if twin is None:

@@ -9,12 +9,13 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from apportion.books.processes import alive
 from apportion.books.store import Books
 from apportion.errors import writing
+from apportion.warehouse.storage import Storage
 
 _PREFIX = "staging-"
 
@@ -35,22 +36,23 @@ def staging(state: Path) -> Iterator[Path]:
             state.rmdir()
 
 
-def sweep(state: Path, warehouse: Path, books: Books, now: datetime) -> None:
+def sweep(state: Path, storage: Storage, books: Books, now: datetime, keep: timedelta | None = None) -> None:
     """Remove the folders of runs that are dead, and the files that they wrote and never published.
 
     Args:
         state: Where the folders are.
-        warehouse: Where the files are.
-        books: Know which files were ever published; those stay.
+        storage: Where the files are.
+        books: Know which files are published; those stay.
         now: With a time zone.
+        keep: How long the files of a run stay that no period points to any more; None for ever.
     """
+    if keep is not None:
+        books.expire(now - keep, now)
     for folder in state.glob(f"{_PREFIX}*-*-*"):
         host, process, _ = folder.name.removeprefix(_PREFIX).rsplit("-", 2)
         with contextlib.suppress(OSError):
             since = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
             if process.isdecimal() and not alive(host, int(process), since, now):
                 shutil.rmtree(folder, ignore_errors=True)
-    for file in books.orphans(warehouse, now):
-        with contextlib.suppress(OSError):
-            file.unlink()
-            file.parent.rmdir()
+    for address in books.orphans(storage.files(), now):
+        storage.remove(address)

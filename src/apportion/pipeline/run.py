@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from apportion.attribute import evidence
 from apportion.attribute.dimensions import Resolver, Way, map_rows, ways
 from apportion.attribute.scope import decide_scope
 from apportion.books.records import Control, Entry, Input, Run
+from apportion.books.runners import EVERY_PERIOD
 from apportion.books.store import Outcome as Publication
 from apportion.config.settings import Settings
 from apportion.errors import InvariantError, Problem, ProblemsFound, in_order, writing
@@ -32,10 +33,11 @@ from apportion.pipeline.usage import Folded, UsageFolder
 from apportion.post import build_entries, check_entries, expected_totals
 from apportion.price.book import PriceBook
 from apportion.project import Project
-from apportion.warehouse.duckdb_engine import DuckDBEngine, world
+from apportion.warehouse.choice import EngineChoice
+from apportion.warehouse.duckdb_engine import world
+from apportion.warehouse.engine import Engine
+from apportion.warehouse.storage import Storage
 from apportion.warehouse.tables import Part, write_table
-
-MEMORY_LIMIT = "700MB"
 
 
 class Progress(Protocol):
@@ -89,7 +91,7 @@ class _Work:
 
     project: Project
     settings: Settings
-    engine: DuckDBEngine
+    engine: Engine
     run_id: str
     warehouse: Path
     folder: Path
@@ -97,14 +99,14 @@ class _Work:
     problems: list[Problem] = field(default_factory=list)
     controls: list[Control] = field(default_factory=list)
 
-    def keep(self, table: str, query: str, period: str, slice_name: str | None = None) -> tuple[Part, Path]:
-        """Write a part that nothing points to until the run is published."""
-        part = write_table(
+    def keep(self, table: str, query: str, period: str, slice_name: str | None = None) -> list[Path]:
+        """Write parts that nothing points to until the run is published."""
+        written = write_table(
             self.engine, table, project=self.folder, warehouse=self.warehouse, period=period, run_id=self.run_id,
             query=query, slice_name=slice_name,
         )  # fmt: skip
-        self.parts.append(part)
-        return part, self.folder / part.path
+        self.parts += written
+        return [self.folder / part.path for part in written]
 
 
 def run(
@@ -114,7 +116,7 @@ def run(
     progress: Progress | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     publish: bool = True,
-    memory_limit: str = MEMORY_LIMIT,
+    on: EngineChoice | None = None,
     look: Callable[[Outcome, Path, Sequence[Part]], None] | None = None,
 ) -> Outcome:
     """Run the whole flow and publish it.
@@ -125,7 +127,7 @@ def run(
         progress: Who watches.
         now: The clock.
         publish: Without it, everything is worked out and checked, and nothing is kept.
-        memory_limit: What the engine may hold in memory, as DuckDB spells it.
+        on: The engine; DuckDB unless said otherwise.
         look: Shown the folder and the parts of what is not published, before they are thrown away.
 
     Raises:
@@ -137,9 +139,9 @@ def run(
     started = now()
     run_id = _run_id(started, project)
     with staging(project.state) as scratch:
-        folder = project.folder if publish else scratch
-        warehouse = project.warehouse if publish else scratch / "warehouse"
-        with writing(str(project.state)), world(), DuckDBEngine(scratch, memory_limit=memory_limit) as engine:
+        in_place = project.storage.in_place if publish else None
+        folder, warehouse = (project.folder, in_place) if in_place else (scratch, scratch / "warehouse")
+        with writing(str(project.state)), world(), (on or EngineChoice()).open(scratch) as engine:
             work = _Work(project, settings, engine, run_id, warehouse, folder)
             work.problems += project.loaded.problems
             if not publish:
@@ -155,11 +157,13 @@ def run(
                     project.config_sha256,
                     engine.name,
                     note=project.terms,
+                    scope=str(only) if only else EVERY_PERIOD,
                 )
                 books.start(stage_run)
-                sweep(project.state, project.warehouse, books, started)
+                sweep(project.state, project.storage, books, started, timedelta(days=settings.policies.keep_runs))
                 try:
                     outcome, publication, inputs_sha256 = _Stages(work, watch, scratch).go(only)
+                    publication = replace(publication, parts=[_put(part, work, project.storage) for part in work.parts])
                     final = Run(
                         run_id,
                         _iso(started),
@@ -176,6 +180,12 @@ def run(
                 outcome.posted, outcome.kept, outcome.reversed = done.posted, done.kept, done.reversed
                 watch.finish(f"{done.posted:,} entries posted, {done.kept:,} kept, {done.reversed:,} reversed")
                 return outcome
+
+
+def _put(part: Part, work: _Work, storage: Storage) -> Part:
+    """A part under the address that it has for good."""
+    file = work.folder / part.path
+    return replace(part, path=storage.put(file, file.relative_to(work.warehouse).as_posix()))
 
 
 class _Stages:
@@ -287,13 +297,13 @@ class _Stages:
         self._watch.stage("attribute")
         engine, settings = self._engine, self._settings
         before = engine.fetch("SELECT COUNT(*), COALESCE(SUM(billed_nano), 0) FROM charges")
-        self._work.problems += decide_scope(engine.connection, settings.scope, settings.categories)
+        self._work.problems += decide_scope(engine.desk.connection, settings.scope, settings.categories)
         evidence.resolve_charges(engine, settings, resolver, every_way, self._tags, self._columns)
         after = engine.fetch("SELECT COUNT(*), COALESCE(SUM(billed_nano), 0) FROM charge_dimensions")
         if before != after:
             raise InvariantError("L1", "rows and billed cost before and after attribution", before, after)
         engine.run("CREATE OR REPLACE VIEW charges_all AS SELECT * FROM charge_dimensions")
-        engine.run(checks.CALENDAR)
+        checks.write_calendar(engine)
         evidence.resolve_meters(engine, resolver, self._tags, self._columns)
         evidence.resolve_seats(engine, settings, resolver, self._tags, self._columns)
         evidence.roster_owners(engine, settings)
@@ -305,6 +315,7 @@ class _Stages:
         self._work.problems += fx.convert_invoices(engine, settings.currency, settings.policies.fx)
         checks.write_metered_items(engine, settings)
         engine.sql_step("sql/usage_days.sql", beside="apportion.allocate", into="usage_days")
+        engine.bring("usage_days")
         self._watch.finish(f"{before[0][0]:,} charges")
 
     def _periods(self, folded: Folded, only: Period | None) -> list[Period]:
@@ -338,8 +349,8 @@ class _Stages:
         def write(query: str, label: str) -> str:
             nonlocal files
             files += 1
-            _, path = self._work.keep("allocated_charges", query, str(period), label)
-            engine.use_view(f"allocated_file_{period.year}_{period.month}_{files}", [path])
+            paths = self._work.keep("allocated_charges", query, str(period), label)
+            engine.use_view(f"allocated_file_{period.year}_{period.month}_{files}", paths)
             return f"SELECT * FROM allocated_file_{period.year}_{period.month}_{files}"
 
         def resolve(source: str, keep: Sequence[str], taken: Sequence[str], preset: Sequence[str]) -> str:

@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import duckdb
-
 from apportion.attribute.cells import cells_query, empty_cells, fold
 from apportion.attribute.dimensions import Resolver
 from apportion.attribute.early import CellEvidence
@@ -26,10 +24,9 @@ from apportion.normalize.usage import (
 from apportion.pipeline.inputs import Inputs
 from apportion.price.book import PriceBook
 from apportion.price.rating import price_contexts, priced_sql, rate, unpriced
-from apportion.warehouse.duckdb_engine import DuckDBEngine
-from apportion.warehouse.tables import Part
+from apportion.warehouse.engine import Engine
 
-Keep = Callable[[str, str, str, str], tuple[Part, Path]]
+Keep = Callable[[str, str, str, str], list[Path]]
 
 
 @dataclass
@@ -83,7 +80,7 @@ class UsageFolder:
 
     def __init__(
         self,
-        engine: DuckDBEngine,
+        engine: Engine,
         settings: Settings,
         resolver: Resolver,
         book: PriceBook,
@@ -124,7 +121,7 @@ class UsageFolder:
                 self._fold_slice(slice_, prepared, f"{slice_.source}-{number}", done)
                 progress(done.rows_folded + done.rows_quarantined, done.rows_in)
         done.problems += _summed(self._unpriced)
-        done.problems += quarantine.problems(self._engine.connection, usage=True)
+        done.problems += quarantine.problems(self._engine.desk.connection, usage=True)
         done.check()
         return done
 
@@ -135,7 +132,7 @@ class UsageFolder:
     def _plan(self, name: str, inputs: Inputs) -> PreparedUsage:
         source = next(s for s in self._settings.usage if s.name == name)
         return prepare_usage(
-            self._engine.connection,
+            self._engine,
             inputs.of("usage", name),
             UsageSource(source.name, source.tokens, source.columns, source.constants),
             tag_keys=self._tags,
@@ -148,39 +145,33 @@ class UsageFolder:
     def _fold_slice(self, slice_: UsageSlice, prepared: PreparedUsage, label: str, done: Folded) -> None:
         try:
             faults = fold(self._engine, slice_.source, slice_.sql, prepared.tag_columns, self._kept, slice_.missing)
-        except duckdb.Error as error:
-            done.problems.append(usage_unreadable(self._engine.connection, slice_, error))
+        except self._engine.failures as error:
+            done.problems.append(usage_unreadable(self._engine.desk.connection, slice_, error))
             done.rows_in -= slice_.rows
             return
         if faults:
-            done.rows_quarantined += usage_quarantine(self._engine.connection, slice_)
+            done.rows_quarantined += usage_quarantine(self._engine.desk.connection, slice_)
         done.rows_folded += int(self._engine.value("SELECT COALESCE(SUM(source_rows), 0) FROM folded"))
-        rate(
-            self._engine.connection,
-            self._book,
-            price_contexts(self._engine.connection, "folded"),
-            thresholds=self._thresholds,
-        )
+        rate(self._engine, self._book, price_contexts(self._engine, "folded"), thresholds=self._thresholds)
         query = cells_query(self._engine, self._resolver, self.evidence, priced_sql("folded"))
         self._engine.run(f"CREATE OR REPLACE VIEW cells_to_write AS {query}")
-        _, path = self._keep("usage_cells", "cells_to_write", str(slice_.period), label)
-        done.paths.setdefault(str(slice_.period), []).append(path)
-        self._count(path, done)
+        paths = self._keep("usage_cells", "cells_to_write", str(slice_.period), label)
+        done.paths.setdefault(str(slice_.period), []).extend(paths)
+        self._count(paths, done)
 
-    def _count(self, path: Path, done: Folded) -> None:
-        self._engine.use_view("cells_written", [path])
-        folded, written = self._engine.fetch(
-            "SELECT (SELECT COALESCE(SUM(calls), 0) FROM folded), (SELECT COALESCE(SUM(calls), 0) FROM cells_written)"
+    def _count(self, paths: Sequence[Path], done: Folded) -> None:
+        self._engine.use_view("cells_written", paths)
+        folded = self._engine.value("SELECT COALESCE(SUM(calls), 0) FROM folded")
+        written, missing = self._engine.fetch(
+            "SELECT COALESCE(SUM(calls), 0), COALESCE(SUM(CASE WHEN price_state <> 'priced' THEN calls END), 0)"
+            " FROM cells_written"
         )[0]
         if folded != written:
             raise InvariantError("L4", "calls in cells before and after their dimensions were found", folded, written)
         done.calls += int(written)
-        missing = int(
-            self._engine.value("SELECT COALESCE(SUM(calls), 0) FROM cells_written WHERE price_state <> 'priced'")
-        )
         if missing:
-            done.unpriced_calls += missing
-            self._unpriced += unpriced(self._engine.connection, "cells_written")
+            done.unpriced_calls += int(missing)
+            self._unpriced += unpriced(self._engine, "cells_written")
 
 
 def _summed(problems: Sequence[Problem]) -> list[Problem]:

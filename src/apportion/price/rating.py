@@ -7,12 +7,13 @@ from datetime import date, timedelta
 from functools import cache
 from importlib.resources import files
 
-import duckdb
 import pyarrow as pa
 
 from apportion.errors import Problem
 from apportion.price.book import Context, Price, PriceBook
 from apportion.price.entries import BUCKETS
+from apportion.warehouse.engine import Engine
+from apportion.warehouse.quoting import name as quoted
 
 # What a cell without a provider or a model has in its place once its dimensions are found.
 _NO_VALUE = (None, "", "unallocated")
@@ -35,24 +36,24 @@ _SCHEMA = pa.schema(
 )
 
 
-def price_contexts(con: duckdb.DuckDBPyConnection, cells: str = "cells") -> list[tuple[object, ...]]:
+def price_contexts(engine: Engine, cells: str = "cells") -> list[tuple[object, ...]]:
     """What decides the list prices of some cells: the keys, the bracket, the first and the last day."""
-    return con.execute(_over(_query("price_contexts"), cells)).fetchall()
+    return engine.fetch(_over(_query("price_contexts"), cells))
 
 
 def rate(
-    con: duckdb.DuckDBPyConnection,
+    engine: Engine,
     book: PriceBook,
     contexts: Sequence[tuple[object, ...]],
     *,
     thresholds: Sequence[int] | None = None,
 ) -> None:
-    """Write the list prices of contexts to the temporary table `price_rows`.
+    """Write the list prices of contexts to the table `price_rows`.
 
     Grain: context and days (start in, end out) with one price. A bucket without a known price has NULL picos.
 
     Args:
-        con: Where the table is made.
+        engine: Where the table is made.
         book: The prices.
         contexts: As `price_contexts` gives them.
         thresholds: Those that the brackets were counted with; the book's own if not given.
@@ -79,9 +80,7 @@ def rate(
             else:
                 row |= {"state": "unpriced", "reason": price.reason, "request_picos": 0}
             out.append(row)
-    con.register("rated_now", pa.Table.from_pylist(out, _SCHEMA))
-    con.execute("CREATE OR REPLACE TEMP TABLE price_rows AS SELECT * FROM rated_now")
-    con.unregister("rated_now")
+    engine.register("price_rows", pa.Table.from_pylist(out, _SCHEMA))
 
 
 def priced_sql(cells: str = "cells") -> str:
@@ -90,17 +89,17 @@ def priced_sql(cells: str = "cells") -> str:
 
 
 def price_cells(
-    con: duckdb.DuckDBPyConnection,
+    engine: Engine,
     book: PriceBook,
     cells: str,
     priced: str,
     *,
     thresholds: Sequence[int] | None = None,
 ) -> list[Problem]:
-    """Price cells into a new temporary table.
+    """Price cells into a new table.
 
     Args:
-        con: Where the cells are.
+        engine: Where the cells are.
         book: The prices.
         cells: A table or view of usage cells.
         priced: The table to make: the cells with list cost, state, price id and reason.
@@ -109,18 +108,18 @@ def price_cells(
     Returns:
         A warning for each reason why calls are unpriced, with how much it is about.
     """
-    rate(con, book, price_contexts(con, cells), thresholds=thresholds)
-    con.execute(f"CREATE OR REPLACE TEMP TABLE {_name(priced)} AS {priced_sql(cells)}")
-    return unpriced(con, priced)
+    rate(engine, book, price_contexts(engine, cells), thresholds=thresholds)
+    engine.run(f"CREATE OR REPLACE TABLE {quoted(priced)} AS {priced_sql(cells)}")
+    return unpriced(engine, priced)
 
 
-def unpriced(con: duckdb.DuckDBPyConnection, priced: str) -> list[Problem]:
+def unpriced(engine: Engine, priced: str) -> list[Problem]:
     """A warning for each reason why priced cells have no list cost."""
     tokens = " + ".join(f"{bucket}_tokens" for bucket in BUCKETS)
-    rows = con.execute(
+    rows = engine.fetch(
         f"SELECT provider, model, price_reason, sum(calls), sum({tokens}), min(day), max(day)"
-        f" FROM {_name(priced)} WHERE price_state <> 'priced' GROUP BY ALL ORDER BY ALL"
-    ).fetchall()
+        f" FROM {quoted(priced)} WHERE price_state <> 'priced' GROUP BY ALL ORDER BY ALL"
+    )
     return [
         Problem(
             "unpriced-usage",
@@ -144,8 +143,4 @@ def _query(name: str) -> str:
 
 def _over(query: str, cells: str) -> str:
     """A query of `cells`, over another table or view."""
-    return query if cells == "cells" else f"WITH cells AS (SELECT * FROM {_name(cells)}) {query}"
-
-
-def _name(table: str) -> str:
-    return '"' + table.replace('"', '""') + '"'
+    return query if cells == "cells" else f"WITH cells AS (SELECT * FROM {quoted(cells)}) {query}"

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, Self
 
 import duckdb
 import pyarrow as pa
 
 from apportion.errors import ApportionError, InvariantError
-from apportion.warehouse.engine import Written
+from apportion.warehouse.engine import Params, Written
 from apportion.warehouse.quoting import literal
 from apportion.warehouse.quoting import name as quoted
 from apportion.warehouse.steps import fill, macros, step_text
@@ -28,7 +28,7 @@ _CHUNK = 1 << 20
 # Each thread holds a row group of every column until it is written.
 _PARQUET = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 40960, WRITE_BLOOM_FILTER false"
 
-Params: TypeAlias = Sequence[object] | Mapping[str, object] | None
+ROWS_PER_SLICE = 700_000
 
 
 class DuckDBEngine:
@@ -42,6 +42,9 @@ class DuckDBEngine:
     """
 
     name = "duckdb"
+    rows_per_slice = ROWS_PER_SLICE
+    plain_calls_only = False
+    failures = (duckdb.Error,)
 
     def __init__(
         self,
@@ -94,6 +97,11 @@ class DuckDBEngine:
         other._connection = self._connection.cursor()
         other._set_up()
         return other
+
+    @property
+    def desk(self) -> DuckDBEngine:
+        """Itself: everything lies in this process."""
+        return self
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
@@ -200,13 +208,21 @@ class DuckDBEngine:
             raise InvariantError("L3", f"files of the view {name}", "at least one, or a schema", 0)
         self._execute(f"CREATE OR REPLACE VIEW {quoted(name)} AS {source}")
 
+    def bring(self, name: str) -> None:
+        """Nothing: every table is here."""
+
     def drop(self, name: str) -> None:
         """Forget a table or view, if there is one."""
         kind = self._kind(name)
         if kind:
             self._execute(f"DROP {kind} {quoted(name)}")
 
-    def write_parquet(self, query: str, path: Path) -> Written:
+    def view_calls(self, name: str, query: str) -> None:
+        """Make a query over files of calls readable under a name."""
+        self._make_room(name, "VIEW")
+        self._execute(f"CREATE OR REPLACE VIEW {quoted(name)} AS {query}")
+
+    def write_parquet(self, query: str, path: Path, control: str | None = None) -> list[Written]:
         """Write a table, view or query to one Parquet file, whole or not at all.
 
         The file appears under its name only when its last byte is on disk.
@@ -214,27 +230,31 @@ class DuckDBEngine:
         Args:
             query: A name, or a query.
             path: The file; its folder is made.
+            control: A column whose exact sum is read back from the file.
 
         Raises:
             InvariantError: A column is DOUBLE, FLOAT or HUGEINT (Parquet stores HUGEINT as DOUBLE without
                 a word), or the file holds fewer rows than were written.
         """
         source = self._source(query)
-        for column, kind in self.describe(query).items():
-            if any(bad in kind for bad in _INEXACT):
-                raise InvariantError("L5", f"type of {path.parent.parent.name}.{column}", "an exact one", kind)
+        columns = self.describe(query)
+        refuse_inexact(columns, path)
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
         try:
             target = f"{literal(str(partial))} ({_PARQUET})"
             written = self.value(f"COPY ({source}) TO {target}")
-            rows = self.value(f"SELECT COUNT(*) FROM read_parquet([{literal(str(partial))}])")
+            total = "NULL"
+            if control:
+                wide = columns[control] if columns[control].startswith("DECIMAL") else "HUGEINT"
+                total = f"CAST(COALESCE(SUM(CAST({quoted(control)} AS {wide})), 0) AS VARCHAR)"
+            ((rows, summed),) = self.fetch(f"SELECT COUNT(*), {total} FROM read_parquet([{literal(str(partial))}])")
             if written != rows:
                 raise InvariantError("L1", f"rows of {path.name} read back", written, rows)
             sha256 = _settle(partial, path)
         finally:
             partial.unlink(missing_ok=True)
-        return Written(path, int(rows), sha256)
+        return [Written(path, int(rows), sha256, summed)]
 
     def _execute(self, sql: str, params: Params = None, step: str | None = None) -> duckdb.DuckDBPyConnection:
         with world():
@@ -294,6 +314,17 @@ def world() -> Iterator[None]:
             cure="Free some space, then run again; the last good run is still current.",
             retry=True,
         ) from error
+
+
+def refuse_inexact(columns: Mapping[str, str], path: Path) -> None:
+    """Refuse to write a column that holds no exact values.
+
+    Raises:
+        InvariantError: A column is DOUBLE, FLOAT or HUGEINT (Parquet stores HUGEINT as DOUBLE without a word).
+    """
+    for column, kind in columns.items():
+        if any(bad in kind for bad in _INEXACT):
+            raise InvariantError("L5", f"type of {path.parent.parent.name}.{column}", "an exact one", kind)
 
 
 def _first_line(error: Exception) -> str:

@@ -57,6 +57,8 @@ EXACT: dict[str, dict[str, Exact]] = {
         # A decimal amount in whole units of which per_one make 1, the magnitude truncated (D11).
         "to_units": Exact(("x", "per_one"), _DUCKDB_UNITS),
         "to_nano": Exact(("x",), _DUCKDB_UNITS.replace("per_one", "1000000000")),
+        # Tells texts apart, nothing more: two that differ may share one, and no two engines agree on it.
+        "text_hash": Exact(("x",), "HASH(x)"),
         # Ties away from zero; the rest is doubled instead of the numerator, which may be near the cap.
         "half_up_div": Exact(
             ("a", "b"),
@@ -69,6 +71,7 @@ EXACT: dict[str, dict[str, Exact]] = {
         "share_rest": Exact(("b", "w", "t"), f"CAST(({_DEC_TIMES}) % CAST(t AS DECIMAL(19, 0)) AS BIGINT)"),
         "to_units": Exact(("x", "per_one"), _SPARK_UNITS),
         "to_nano": Exact(("x",), _SPARK_UNITS.replace("per_one", "1000000000")),
+        "text_hash": Exact(("x",), "XXHASH64(x)"),
         "half_up_div": Exact(
             ("a", "b"),
             f"{_SIDE} * ({_DEC.format('a')} DIV {_DEC.format('b')} + CASE WHEN 2 * ({_DEC.format('a')}"
@@ -138,10 +141,15 @@ def translate(text: str, engine: str, columns: Mapping[str, Sequence[str]] | Non
         columns: As for `fill`.
     """
     tree = sqlglot.parse_one(fill(text, columns), read="duckdb")
-    swapped = tree.transform(_swapper(engine))
-    return str(swapped.sql(dialect=engine))
+    return str(swap_exact(tree, engine).sql(dialect=engine))
 
 
+def swap_exact(tree: exp.Expr, engine: str) -> exp.Expr:
+    """A parse tree with an engine's own definitions in place of the exact functions."""
+    return tree.transform(_swapper(engine))
+
+
+@cache
 def _swapper(engine: str) -> Callable[[exp.Expr], exp.Expr]:
     bodies = {
         name: (exact.parameters, sqlglot.parse_one(exact.body, read=engine)) for name, exact in EXACT[engine].items()

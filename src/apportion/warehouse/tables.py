@@ -144,8 +144,8 @@ def write_table(
     query: str | None = None,
     slice_name: str | None = None,
     expect: int | Decimal | None = None,
-) -> Part:
-    """Write rows of a table as one immutable file, which nothing points to yet.
+) -> list[Part]:
+    """Write rows of a table as immutable files, which nothing points to yet; DuckDB writes one.
 
     Args:
         engine: Holds the rows.
@@ -168,13 +168,18 @@ def write_table(
         if column in columns and not is_exact(columns[column]):
             raise InvariantError("L5", f"type of {table}.{column}", "whole or DECIMAL", columns[column])
     name = f"{run_id}.{slice_name}.parquet" if slice_name else f"{run_id}.parquet"
-    written = engine.write_parquet(source, warehouse / table / period / name)
-    control = _control(engine, written.path, shape.control, columns)
-    if expect is not None and (control is None or Decimal(control) != expect):
-        written.path.unlink()
-        raise InvariantError("L1", f"control total of {table} {period}", expect, control)
-    path = written.path.relative_to(project).as_posix()
-    return Part(table, period, path, written.rows, control, written.sha256)
+    control = shape.control if shape.control in columns else None
+    files = engine.write_parquet(source, warehouse / table / period / name, control)
+    if expect is not None:
+        found = sum(Decimal(file.control_sum) for file in files if file.control_sum is not None)
+        if control is None or found != expect:
+            for file in files:
+                file.path.unlink()
+            raise InvariantError("L1", f"control total of {table} {period}", expect, found if control else None)
+    return [
+        Part(table, period, file.path.relative_to(project).as_posix(), file.rows, file.control_sum, file.sha256)
+        for file in files
+    ]
 
 
 def is_exact(kind: str) -> bool:
@@ -244,14 +249,3 @@ def canonical(value: Any) -> Any:
         case _:
             raise InvariantError("L7", "a value that is hashed", "an exact type", type(value).__name__)
     return plain
-
-
-def _control(engine: Engine, path: Path, column: str | None, columns: dict[str, str]) -> str | None:
-    if column is None or column not in columns:
-        return None
-    wide = columns[column] if columns[column].startswith("DECIMAL") else "HUGEINT"
-    total = engine.value(
-        f"SELECT CAST(COALESCE(SUM(CAST({quoted(column)} AS {wide})), 0) AS VARCHAR) FROM read_parquet([$1])",
-        [str(path)],
-    )
-    return str(total)

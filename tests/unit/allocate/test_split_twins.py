@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from apportion.allocate.cents import MARK, hand_out
 from apportion.money import apportion, half_up_div, split
 from apportion.warehouse.duckdb_engine import DuckDBEngine
 
@@ -46,8 +47,19 @@ def _split_in_sql(
             "weight": ([row[2] for row in rows], pa.int64()),
         },
     )
-    engine.sql_step("sql/split.sql", beside="apportion.allocate", into="split_shares")
-    return {(pool, key): minor for pool, key, minor in engine.fetch("SELECT pool_id, owner, minor FROM split_shares")}
+    engine.sql_step("sql/split.sql", beside="apportion.allocate", into="contenders")
+    return _handed_out(engine)
+
+
+def _handed_out(engine: DuckDBEngine) -> dict[tuple[str, str], int]:
+    """What every part gets, the same however many marks cut a group into slices."""
+    found = []
+    for mark in (MARK, "0%", "%"):
+        hand_out(engine, "handed_out", mark=mark)
+        rows = engine.fetch("SELECT group_key, part_key, minor FROM handed_out")
+        found.append({(group, key): minor for group, key, minor in rows})
+    assert found[0] == found[1] == found[2]
+    return found[0]
 
 
 def _agree(engine: DuckDBEngine, pools: Sequence[tuple[int, Sequence[tuple[str, int]]]]) -> None:
@@ -139,11 +151,8 @@ def test_d5_apportion_and_its_twin_agree(
             "unit": ([unit for _, _, unit in groups], pa.int64()),
         },
     )
-    engine.sql_step("sql/apportion.sql", beside="apportion.allocate", into="parts_rounded")
-    found = {
-        (group, key): minor
-        for group, key, minor in engine.fetch("SELECT group_key, part_key, minor FROM parts_rounded")
-    }
+    engine.sql_step("sql/apportion.sql", beside="apportion.allocate", into="contenders")
+    found = _handed_out(engine)
     for name, (total, parts, unit) in zip(names, groups, strict=True):
         part_keys, fine = [key for key, _ in parts], [part for _, part in parts]
         wanted = apportion(total, fine, part_keys, unit)

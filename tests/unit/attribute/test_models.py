@@ -7,6 +7,7 @@ from datetime import date
 from itertools import pairwise
 
 import duckdb
+import pyarrow as pa
 import pytest
 from genai_prices import data
 from sqlglot import exp
@@ -18,20 +19,20 @@ from apportion.attribute.models import (
     tiers,
     write_model_values,
 )
+from apportion.warehouse import DuckDBEngine
 
 MAIN_PROVIDERS = ("openai", "anthropic", "google", "aws", "mistral", "x-ai", "deepseek", "cohere", "azure")
 
 
 def values(models: Sequence[str | None], day: str = "2026-10-01") -> list[tuple[str, str, str]]:
-    con = duckdb.connect()
-    con.execute("CREATE TABLE cells (model VARCHAR)")
-    con.executemany("INSERT INTO cells VALUES (?)", [[model] for model in models])
-    write_model_values(con, "cells")
-    found = con.execute(
+    engine = DuckDBEngine(threads=1)
+    engine.register("cells", pa.table({"model": pa.array(models, pa.string())}))
+    write_model_values(engine, "cells")
+    found = engine.fetch(
         "SELECT model, model_family, model_tier, developer FROM model_values"
-        " WHERE valid_from <= CAST(? AS DATE) AND CAST(? AS DATE) < valid_to",
-        [day, day],
-    ).fetchall()
+        " WHERE valid_from <= CAST($1 AS DATE) AND CAST($1 AS DATE) < valid_to",
+        [day],
+    )
     by_model = {row[0]: (row[1], row[2], row[3]) for row in found}
     return [by_model[model] for model in models if model is not None]
 
@@ -102,10 +103,10 @@ def test_a_replaced_generation_changes_tier_on_its_day() -> None:
 
 
 def test_the_spans_of_a_model_cover_every_day_once() -> None:
-    con = duckdb.connect()
-    con.execute("CREATE TABLE cells AS SELECT 'gpt-4o' AS model UNION ALL SELECT NULL")
-    write_model_values(con, "cells")
-    spans = con.execute("SELECT valid_from, valid_to FROM model_values ORDER BY valid_from").fetchall()
+    engine = DuckDBEngine(threads=1)
+    engine.run("CREATE TABLE cells AS SELECT 'gpt-4o' AS model UNION ALL SELECT NULL")
+    write_model_values(engine, "cells")
+    spans = engine.fetch("SELECT valid_from, valid_to FROM model_values ORDER BY valid_from")
     assert spans[0][0] == date(1, 1, 1)
     assert spans[-1][1] == date(9999, 12, 31)
     assert all(one[1] == two[0] for one, two in pairwise(spans))

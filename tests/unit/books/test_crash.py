@@ -134,7 +134,9 @@ def test_killed_while_it_writes_files(books: Books, tmp_path: Path, nth: int) ->
     run = new_run(2)
     books.start(run)
     engine.sql_step("SELECT 'p' AS pool_id, 2::BIGINT AS amount_minor", into="claims")
-    part = write_table(engine, "claims", project=tmp_path, warehouse=tmp_path / "w", period=PERIOD, run_id=run.run_id)
+    (part,) = write_table(
+        engine, "claims", project=tmp_path, warehouse=tmp_path / "w", period=PERIOD, run_id=run.run_id
+    )
     books.publish(run, Outcome([PERIOD], [part], [entry("p", 2)]), AT)
     assert engine.value("SELECT COUNT(*) FROM read_parquet($1)", [[str(p) for p in books.parts(PERIOD, "claims")]])
 

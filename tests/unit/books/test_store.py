@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from apportion.books import Books, Control, Input, ManifestPart, Outcome
+from apportion.books.runners import EVERY_PERIOD
 from apportion.errors import ApportionError, InvariantError, Place, Problem
+from apportion.warehouse.storage import FolderStorage
 from tests.unit.books.conftest import AT, PERIOD, entry, new_run, publish
 
 
@@ -174,5 +176,43 @@ def test_orphans_are_files_that_no_manifest_lists_once_the_grace_is_over(books: 
     for name in names[:3]:
         os.utime(folder / name, (now.timestamp() - 90_000, now.timestamp() - 90_000))
     os.utime(folder / names[3], (now.timestamp() - 60, now.timestamp() - 60))
-    assert [file.name for file in books.orphans(warehouse, now)] == [names[2], names[1]]
-    assert books.orphans(tmp_path / "nowhere", now) == []
+    found = books.orphans(FolderStorage(tmp_path, warehouse).files(), now)
+    assert [Path(address).name for address in found] == [names[2], names[1]]
+    assert books.orphans(FolderStorage(tmp_path, tmp_path / "nowhere").files(), now) == []
+
+
+def _publish_with(books: Books, number: int, path: str) -> None:
+    run = new_run(number)
+    books.start(run)
+    part = ManifestPart("claims", PERIOD, path, 1, "2", "0" * 64)
+    books.publish(run, Outcome([PERIOD], [part], [entry("p", number)]), AT)
+
+
+def test_files_of_replaced_runs_expire_and_those_that_are_pointed_to_never(books: Books) -> None:
+    for number, path in enumerate(["a", "b", "a"], start=1):
+        _publish_with(books, number, path)
+    published = datetime.fromisoformat(AT)
+    files = [(path, published) for path in ("a", "b")]
+    assert books.expire(published, published) == [], "they ended just now"
+    later = published + timedelta(days=31)
+    assert books.orphans(files, later) == []
+    assert books.expire(later, later) == ["run-0001", "run-0002"]
+    assert books.expire(later, later) == []
+    assert books.orphans(files, later) == ["b"], "the current run lists a file of an expired one as its own"
+    with books.reading() as view:
+        assert [len(view.manifest(f"run-000{number}")) for number in (1, 2, 3)] == [1, 1, 1]
+
+
+def test_one_run_per_period_and_the_other_says_who(books: Books) -> None:
+    def begin(number: int, scope: str | None) -> None:
+        books.start(replace(new_run(number), scope=scope))
+
+    begin(1, "2026-10")
+    begin(2, "2026-11")
+    begin(3, None)
+    for number, scope in ((64, "2026-11"), (65, EVERY_PERIOD)):
+        with pytest.raises(ApportionError, match=r"begun 1 minute ago by \S+ on \S+ \(process \d+") as caught:
+            begin(number, scope)
+        assert caught.value.slug == "run-at-work"
+    books.fail("run-0002", AT, "")
+    begin(4, "2026-11")

@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from apportion.normalize.usage import BUCKETS, PreparedUsage, UsageSource, prepare_usage
+from apportion.warehouse import DuckDBEngine
+from apportion.warehouse.steps import macros
 
 
 def at(*parts: int) -> datetime:
@@ -58,7 +60,11 @@ def prepared(
     source: UsageSource | None = None,
     **options: Any,
 ) -> PreparedUsage:
-    return prepare_usage(con, files, source or UsageSource("calls"), staging=folder / "staging", **options)
+    engine = object.__new__(DuckDBEngine)
+    engine._connection = con
+    for macro in macros("duckdb"):
+        con.execute(macro)
+    return prepare_usage(engine, files, source or UsageSource("calls"), staging=folder / "staging", **options)
 
 
 def rows(con: duckdb.DuckDBPyConnection, usage: PreparedUsage, columns: str) -> list[tuple[Any, ...]]:

@@ -13,6 +13,7 @@ import pytest
 
 from apportion.books.store import Books
 from apportion.pipeline.leftovers import staging, sweep
+from apportion.warehouse.storage import FolderStorage
 
 NOW = datetime.now(UTC)
 
@@ -49,7 +50,7 @@ def test_what_dead_runs_left_is_removed_and_what_others_use_stays(tmp_path: Path
         file.touch()
         os.utime(file, (changed, changed))
     with Books.open(state / "books.db") as books:
-        sweep(state, state / "warehouse", books, NOW)
+        sweep(state, FolderStorage(tmp_path, state / "warehouse"), books, NOW)
     left = {path.name for path in state.glob("staging-*")}
     assert left == {names["at work"], names["elsewhere, now"], names["not ours"]}
     assert [path.name for path in (state / "warehouse").iterdir()] == ["fresh"]

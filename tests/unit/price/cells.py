@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 
 from apportion.errors import Problem
 from apportion.price.book import Context, Price, PriceBook, Unpriced
 from apportion.price.entries import BUCKETS
 from apportion.price.rating import price_cells
+from apportion.warehouse import DuckDBEngine
 
 KEYS = ("provider", "model", "service_tier", "processing", "region", "speed")
 SCHEMA = pa.schema(
@@ -51,17 +51,15 @@ def priced(
     prices: PriceBook, *cells: Mapping[str, object]
 ) -> tuple[list[tuple[int | None, str, str | None, str | None]], list[Problem]]:
     """Cost in picos, state, price id and reason of each cell in their order, and the warnings."""
-    con = duckdb.connect()
+    engine = DuckDBEngine(threads=1)
     rows = [{**one, "place": place} for place, one in enumerate(cells)]
-    con.register("given", pa.Table.from_pylist(rows, SCHEMA.append(pa.field("place", pa.int64()))))
-    con.execute("CREATE TABLE usage_cells AS SELECT * FROM given")
-    problems = price_cells(con, prices, "usage_cells", "priced_cells")
+    engine.register("usage_cells", pa.Table.from_pylist(rows, SCHEMA.append(pa.field("place", pa.int64()))))
+    problems = price_cells(engine, prices, "usage_cells", "priced_cells")
     columns = "list_cost_picos, price_state, price_id, price_reason"
-    found = con.execute(f"SELECT {columns} FROM priced_cells ORDER BY place").fetchall()
-    assert con.execute("SELECT count(*) FROM priced_cells").fetchall() == [(len(rows),)]
-    kind = con.execute("SELECT typeof(list_cost_picos) FROM priced_cells").fetchall()[0][0]
-    assert kind == "DECIMAL(38,0)"
-    con.close()
+    found = engine.fetch(f"SELECT {columns} FROM priced_cells ORDER BY place")
+    assert engine.value("SELECT count(*) FROM priced_cells") == len(rows)
+    assert engine.describe("priced_cells")["list_cost_picos"] == "DECIMAL(38,0)"
+    engine.close()
     return [(None if cost is None else int(cost), *rest) for cost, *rest in found], problems
 
 

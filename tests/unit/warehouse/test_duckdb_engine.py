@@ -83,7 +83,7 @@ def test_a_file_that_fails_leaves_nothing(engine: DuckDBEngine, tmp_path: Path) 
 def test_files_become_one_view_whatever_their_names(engine: DuckDBEngine, tmp_path: Path) -> None:
     paths = [tmp_path / 'o\'ne "x" 🙂.parquet', tmp_path / "*.parquet"]
     for n, path in enumerate(paths):
-        assert engine.write_parquet(f"SELECT {n}::BIGINT AS a, 'x' AS b{n}", path).rows == 1
+        assert [file.rows for file in engine.write_parquet(f"SELECT {n}::BIGINT AS a, 'x' AS b{n}", path)] == [1]
     engine.use_view("pair", paths[:1])
     assert engine.fetch("FROM pair") == [(0, "x")]
     engine.use_view("none", [], {"a": "BIGINT", "m": "MAP(VARCHAR, VARCHAR)"})

@@ -21,10 +21,10 @@ def engine() -> DuckDBEngine:
 def test_a_part_says_what_it_holds(engine: DuckDBEngine, tmp_path: Path) -> None:
     engine.sql_step("SELECT 'p' AS pool_id, UNNEST([7, -2])::BIGINT AS amount_minor", into="claims")
     where = {"project": tmp_path, "warehouse": tmp_path / "w", "period": "2026-11"}
-    part = write_table(engine, "claims", run_id="r1", expect=5, **where)  # type: ignore[arg-type]
+    (part,) = write_table(engine, "claims", run_id="r1", expect=5, **where)  # type: ignore[arg-type]
     assert (part.table, part.period, part.path) == ("claims", "2026-11", "w/claims/2026-11/r1.parquet")
     assert (part.rows, part.control_sum, len(part.sha256)) == (2, "5", 64)
-    sliced = write_table(engine, "claims", run_id="r1", slice_name="2026-11-03", **where)  # type: ignore[arg-type]
+    (sliced,) = write_table(engine, "claims", run_id="r1", slice_name="2026-11-03", **where)  # type: ignore[arg-type]
     assert sliced.path.endswith("r1.2026-11-03.parquet")
     with pytest.raises(InvariantError, match="control total of claims"):
         write_table(engine, "claims", run_id="r2", expect=6, **where)  # type: ignore[arg-type]
@@ -32,7 +32,7 @@ def test_a_part_says_what_it_holds(engine: DuckDBEngine, tmp_path: Path) -> None
 
 
 def test_decimal_controls_keep_every_digit(engine: DuckDBEngine, tmp_path: Path) -> None:
-    part = write_table(
+    (part,) = write_table(
         engine,
         "invoices_printed",
         project=tmp_path,

@@ -22,7 +22,7 @@ ranked AS (
     a.layer, a.role, h.missing AS cost_nano,
     ROW_NUMBER() OVER (
       PARTITION BY a.pool_id, a.owner
-      ORDER BY a.day, a.category, a.layer, a.role, columns_of('values', 'a')
+      ORDER BY a.day, a.category, a.layer, a.role, columns_of('values', 'a'), columns_of('dimensions', 'a')
     ) AS turn
   FROM short AS h
   JOIN allocated_wave AS a

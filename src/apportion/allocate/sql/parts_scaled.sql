@@ -1,5 +1,5 @@
 -- Parts scaled to their total where that is a unit or more away: conversion into a currency of small units does that.
--- Reads:  parts (group_key, part_key, fine), totals (group_key, total, unit)
+-- Reads:  parts_as_given (group_key, part_key, fine), totals (group_key, total, unit)
 -- Writes: parts
 -- Grain:  part
 -- Units:  nano-units of the ledger currency
@@ -9,7 +9,7 @@ WITH summed AS (
     p.group_key, p.part_key, p.fine,
     CAST(t.total * t.unit AS BIGINT) AS wanted, t.unit,
     CAST(SUM(p.fine) OVER (PARTITION BY p.group_key) AS BIGINT) AS found
-  FROM parts AS p
+  FROM parts_as_given AS p
   JOIN totals AS t ON t.group_key = p.group_key
 )
 SELECT

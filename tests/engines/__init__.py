@@ -1,0 +1,1 @@
+"""Every case on both engines, bit by bit."""

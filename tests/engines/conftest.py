@@ -1,0 +1,77 @@
+"""The engine that is tested, by the environment: `APPORTION_TEST_ENGINE` is local, cluster or connect.
+
+`APPORTION_TEST_FAR` is `every` to lay every table on the cluster in every case; otherwise each case does so in one of
+the three ways, and in the others lets small results come to the desk, as a run of its size would.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.engines.clusters import HOST, Cluster, cluster
+from tests.engines.twins import MODES, Way
+
+_ZONES = {"local": "America/St_Johns", "cluster": "Asia/Kolkata", "connect": "UTC"}
+_SETTINGS = {
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.log.level": "ERROR",
+    "spark.driver.bindAddress": HOST,
+    "spark.driver.host": HOST,
+    "spark.executor.memory": "512m",
+    "spark.sql.shuffle.partitions": "2",
+    # A thousand small queries: what is compiled for each would take longer than to run it.
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+}
+
+
+@pytest.fixture(scope="session")
+def mode() -> str:
+    """Which of the three ways is tested."""
+    named = os.environ.get("APPORTION_TEST_ENGINE", "local")
+    assert named in MODES, named
+    return named
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[ExitStack]:
+    """Ends every server when the tests have ended."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def servers(mode: str, stack: ExitStack, tmp_path_factory: pytest.TempPathFactory) -> Cluster | None:
+    """The cluster, unless Spark works in this process."""
+    return None if mode == "local" else stack.enter_context(cluster(tmp_path_factory.mktemp("cluster")))
+
+
+@pytest.fixture(scope="session")
+def way(mode: str, servers: Cluster | None, stack: ExitStack) -> Way:
+    """The session, made once: the product finds it again by its master."""
+    from pyspark.sql import SparkSession
+
+    zone = _ZONES[mode]
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    if servers is None:
+        master = "local[2]"
+    elif mode == "cluster":
+        master = servers.url
+        os.environ.update(servers.environment)
+    else:
+        master = servers.connect(zone, _SETTINGS)
+    builder = SparkSession.builder
+    if mode == "connect":
+        spark = builder.remote(master).getOrCreate()
+    else:
+        for setting, value in {**_SETTINGS, "spark.driver.extraJavaOptions": f"-Duser.timezone={zone}"}.items():
+            builder = builder.config(setting, value)
+        spark = builder.master(master).getOrCreate()
+    stack.callback(spark.stop)
+    return Way(mode, master, spark)
