@@ -1,8 +1,4 @@
-"""The engine that is tested, by the environment: `APPORTION_TEST_ENGINE` is local, cluster or connect.
-
-`APPORTION_TEST_FAR` is `every` to lay every table on the cluster in every case; otherwise each case does so in one of
-the three ways, and in the others lets small results come to the desk, as a run of its size would.
-"""
+"""The engine that is tested, by the environment: `APPORTION_TEST_ENGINE` is local, cluster or connect."""
 
 from __future__ import annotations
 
@@ -14,7 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.engines.clusters import HOST, Cluster, cluster
-from tests.engines.twins import MODES, Way
+from tests.engines.twins import EVERY, MODE, MODES, Way
 
 _ZONES = {"local": "America/St_Johns", "cluster": "Asia/Kolkata", "connect": "UTC"}
 _SETTINGS = {
@@ -24,6 +20,8 @@ _SETTINGS = {
     "spark.driver.bindAddress": HOST,
     "spark.driver.host": HOST,
     "spark.executor.memory": "512m",
+    # What another program's worker has is left to it.
+    "spark.cores.max": "2",
     "spark.sql.shuffle.partitions": "2",
     # A thousand small queries: what is compiled for each would take longer than to run it.
     "spark.sql.codegen.wholeStage": "false",
@@ -34,9 +32,14 @@ _SETTINGS = {
 @pytest.fixture(scope="session")
 def mode() -> str:
     """Which of the three ways is tested."""
-    named = os.environ.get("APPORTION_TEST_ENGINE", "local")
-    assert named in MODES, named
-    return named
+    assert MODE in MODES, MODE
+    return MODE
+
+
+def pytest_report_header() -> str:
+    """What runs, and what else there is."""
+    share = "every case" if EVERY or MODE == "local" else "its third of the cases; APPORTION_TEST_CASES=every for all"
+    return f"Spark, {MODE}: {share}"
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,10 @@ _PLACES = frozenset({"charge_id", "source_row"})
 _PARTITIONS = {1: "64", 2: "1"}
 AT = datetime(2026, 12, 1, 9, tzinfo=UTC)
 
+# How the tests were started; the Makefile says it.
+MODE = os.environ.get("APPORTION_TEST_ENGINE", "local")
+EVERY = os.environ.get("APPORTION_TEST_CASES", "")
+
 Published = Mapping[str, tuple[Any, ...]]
 
 
@@ -62,6 +66,20 @@ class Way:
         on = EngineChoice("spark", "256MB", self.master, 0 if far else None)
         with zone(ZONES[number % len(ZONES)]):
             return published(folder, on)
+
+
+def chosen(cases: int) -> list[int]:
+    """The cases of this way to reach Spark.
+
+    In process that is all of them. A cluster and Spark Connect are slow to speak to, so that each takes its own third,
+    unless `APPORTION_TEST_CASES` is `every` or `far`.
+    """
+    return [n for n in range(cases) if EVERY or MODE == "local" or n % len(MODES) == MODES.index(MODE)]
+
+
+def far(number: int) -> bool:
+    """Whether every table of a case lies on the cluster, however small: some of each way, or all that are `far`."""
+    return EVERY == "far" or number % (3 if MODE == "local" else 9) == MODES.index(MODE)
 
 
 def published(folder: Path, on: EngineChoice | None = None) -> Published:
