@@ -97,6 +97,25 @@ class ManifestPart:
 
 
 @dataclass(frozen=True)
+class Fold:
+    """What a slice of calls became, so that a later run can tell whether it would become the same.
+
+    Attributes:
+        label: The source and the days, for people.
+        fingerprint: Everything that the cells follow from; empty where rows of the slice were set aside.
+        source_rows: Rows of the files that went into the cells.
+        repeated_rows: Rows that were left out because another has their call.
+        parts: The files of the cells.
+    """
+
+    label: str
+    fingerprint: str
+    source_rows: int
+    repeated_rows: int
+    parts: tuple[PartLike, ...]
+
+
+@dataclass(frozen=True)
 class Control:
     """What a stage counted for a period.
 

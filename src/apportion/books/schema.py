@@ -80,6 +80,19 @@ parts = Table(
     Column("sha256", Text, nullable=False),
 )
 
+# What slices of calls became, where nothing of them was set aside; `paths` is a list of manifest paths, in JSON.
+folds = Table(
+    "folds",
+    METADATA,
+    Column("run_id", Text, ForeignKey("runs.run_id"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("label", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("source_rows", BigInteger, nullable=False),
+    Column("repeated_rows", BigInteger, nullable=False),
+    Column("paths", Text, nullable=False),
+)
+
 # Which run is current for a period: moving this row is what publishes.
 period_pointers = Table(
     "period_pointers",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,6 +21,7 @@ from apportion.books.records import (
     BookedEntry,
     Control,
     Entry,
+    Fold,
     Input,
     PartLike,
     Published,
@@ -27,6 +29,7 @@ from apportion.books.records import (
 )
 from apportion.books.runners import at_work, is_alive, meet, person
 from apportion.books.schema import (
+    folds,
     inputs,
     parts,
     period_pointers,
@@ -52,6 +55,7 @@ class Outcome:
         controls: What each stage counted.
         inputs: The files that were read.
         problems: What was wrong with the project or its data.
+        folds: What slices of calls became, each with files that are among `parts`.
     """
 
     periods: Sequence[str]
@@ -60,6 +64,7 @@ class Outcome:
     controls: Sequence[Control] = ()
     inputs: Sequence[Input] = ()
     problems: Sequence[Problem] = field(default=())
+    folds: Sequence[Fold] = ()
 
 
 class Books:
@@ -337,6 +342,16 @@ def _list(connection: sa.Connection, run_id: str, outcome: Outcome) -> None:
         inputs: [vars(one) for one in outcome.inputs],
         stage_controls: [vars(one) for one in outcome.controls],
         problems: [_problem_row(one) for one in outcome.problems],
+        folds: [
+            {
+                "label": fold.label,
+                "fingerprint": fold.fingerprint,
+                "source_rows": fold.source_rows,
+                "repeated_rows": fold.repeated_rows,
+                "paths": json.dumps([part.path for part in fold.parts]),
+            }
+            for fold in outcome.folds
+        ],
     }
     for table, listed in rows.items():
         if listed:

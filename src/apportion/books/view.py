@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from apportion.books import journal
-from apportion.books.records import BookedEntry, Control, Input, ManifestPart, Run
+from apportion.books.records import BookedEntry, Control, Fold, Input, ManifestPart, Run
 from apportion.books.schema import (
+    folds,
     inputs,
     journal_entries,
     parts,
@@ -80,6 +82,31 @@ class BooksView:
         rows = self._connection.execute(_of_run(parts, run_id))
         return [
             ManifestPart(row.table_name, row.period, row.path, row.rows, row.control_sum, row.sha256) for row in rows
+        ]
+
+    def folds(self) -> list[Fold]:
+        """What slices of calls became in the runs that periods point to."""
+        current = sa.select(period_pointers.c.run_id).distinct()
+        listed = {
+            (row.run_id, row.path): ManifestPart(
+                row.table_name, row.period, row.path, row.rows, row.control_sum, row.sha256
+            )
+            for row in self._connection.execute(
+                sa.select(parts).where(parts.c.run_id.in_(current), parts.c.table_name == "usage_cells")
+            )
+        }
+        rows = self._connection.execute(
+            sa.select(folds).where(folds.c.run_id.in_(current)).order_by(folds.c.run_id, folds.c.seq)
+        )
+        return [
+            Fold(
+                row.label,
+                row.fingerprint,
+                row.source_rows,
+                row.repeated_rows,
+                tuple(listed[row.run_id, path] for path in json.loads(row.paths)),
+            )
+            for row in rows
         ]
 
     def inputs(self, run_id: str) -> list[Input]:

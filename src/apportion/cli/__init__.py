@@ -175,6 +175,8 @@ def _run(project: Path, period: Period | None, on: EngineChoice | None = None) -
     _tell(outcome.problems)
     moved = f"{_counted(outcome.posted, 'entry')} posted, {outcome.kept:,} kept, {outcome.reversed:,} reversed"
     typer.echo(f"{', '.join(outcome.periods) or 'no period'} published: {moved}", err=True)
+    if outcome.reuse:
+        typer.echo(f"  calls: {outcome.reuse}", err=True)
     found = months(opened, outcome.periods)
     for month in found:
         typer.echo(month.line, err=True)

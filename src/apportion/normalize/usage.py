@@ -69,6 +69,8 @@ class UsageSlice:
         rows: How many rows it has; an estimate where a file is shared with another slice.
         files: What it reads, by the name that the user wrote.
         missing: Columns of the query that are NULL in every row, because no file has them.
+        origin: Its query before repeated rows were left out.
+        repeated: How many those are.
     """
 
     source: str
@@ -79,6 +81,13 @@ class UsageSlice:
     rows: int
     files: tuple[tuple[str, Path], ...]
     missing: frozenset[str] = frozenset()
+    origin: str = ""
+    repeated: int = 0
+
+    @property
+    def label(self) -> str:
+        """Its source and first day, for people."""
+        return f"{self.source} from {self.day_from}"
 
 
 @dataclass(frozen=True)
@@ -111,6 +120,7 @@ def prepare_usage(
     provider_sql: Callable[[str], str] = canonical_provider,
     staging: Path,
     rows_per_slice: int | None = None,
+    known: Callable[[UsageSlice], int | None] = lambda _: None,
 ) -> PreparedUsage:
     """Plan the one read of a usage source.
 
@@ -128,6 +138,7 @@ def prepare_usage(
         provider_sql: Makes a provider expression canonical.
         staging: A folder for conversions; it must live until the slices are folded.
         rows_per_slice: About how many rows may be folded at once; the engine's own number if not given.
+        known: How many rows of a slice are repeated, if it was looked through before; else None.
 
     Returns:
         The slices, and every problem found on the way; nothing is raised for the user's data.
@@ -145,6 +156,12 @@ def prepare_usage(
     slices, dropped, unread = [], 0, 0
     for number, span in enumerate(plan_spans(files, limit)):
         slice_ = _slice(con, span, source, wanted)
+        slice_ = replace(slice_, origin=slice_.sql)
+        before = known(slice_)
+        if before is not None:
+            dropped += before
+            slices.append(replace(slice_, rows=slice_.rows - before, repeated=before))
+            continue
         try:
             repeats = _repeats(engine, slice_, staging / f"{source.name}-repeats-{number}.parquet")
         except engine.failures as error:
@@ -154,7 +171,7 @@ def prepare_usage(
         if repeats:
             repeated = sum(file.rows for file in repeats)
             dropped += repeated
-            slice_ = replace(slice_, sql=_without(slice_.sql, repeats), rows=slice_.rows - repeated)
+            slice_ = replace(slice_, sql=_without(slice_.sql, repeats), rows=slice_.rows - repeated, repeated=repeated)
         slices.append(slice_)
     if dropped:
         problems.append(_repeated(source.name, dropped))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -20,7 +20,7 @@ from apportion.allocate.weights import Shape
 from apportion.attribute import evidence
 from apportion.attribute.dimensions import Resolver, Way, map_rows, ways
 from apportion.attribute.scope import decide_scope
-from apportion.books.records import Control, Entry, Input, Run
+from apportion.books.records import Entry, Input, Run
 from apportion.books.runners import EVERY_PERIOD
 from apportion.books.store import Outcome as Publication
 from apportion.config.settings import Settings
@@ -29,15 +29,15 @@ from apportion.period import Period
 from apportion.pipeline import checks, controls
 from apportion.pipeline.inputs import Inputs, gather, read
 from apportion.pipeline.leftovers import staging, sweep
+from apportion.pipeline.reuse import Earlier
 from apportion.pipeline.usage import Folded, UsageFolder
+from apportion.pipeline.work import Work
 from apportion.post import build_entries, check_entries, expected_totals
 from apportion.price.book import PriceBook
 from apportion.project import Project
 from apportion.warehouse.choice import EngineChoice
 from apportion.warehouse.duckdb_engine import world
-from apportion.warehouse.engine import Engine
-from apportion.warehouse.storage import Storage
-from apportion.warehouse.tables import Part, write_table
+from apportion.warehouse.tables import Part
 
 
 class Progress(Protocol):
@@ -75,6 +75,7 @@ class Outcome:
         periods: Which it published.
         problems: Everything a user should know, in the order of their files.
         posted: Entries that were new; kept: entries that stayed as they were.
+        reuse: Which slices of calls were as before, and why others were not; empty on a first run.
     """
 
     run_id: str
@@ -83,30 +84,7 @@ class Outcome:
     posted: int = 0
     kept: int = 0
     reversed: int = 0
-
-
-@dataclass
-class _Work:
-    """What the stages of one run share."""
-
-    project: Project
-    settings: Settings
-    engine: Engine
-    run_id: str
-    warehouse: Path
-    folder: Path
-    parts: list[Part] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-    controls: list[Control] = field(default_factory=list)
-
-    def keep(self, table: str, query: str, period: str, slice_name: str | None = None) -> list[Path]:
-        """Write parts that nothing points to until the run is published."""
-        written = write_table(
-            self.engine, table, project=self.folder, warehouse=self.warehouse, period=period, run_id=self.run_id,
-            query=query, slice_name=slice_name,
-        )  # fmt: skip
-        self.parts += written
-        return [self.folder / part.path for part in written]
+    reuse: str = ""
 
 
 def run(
@@ -142,7 +120,7 @@ def run(
         in_place = project.storage.in_place if publish else None
         folder, warehouse = (project.folder, in_place) if in_place else (scratch, scratch / "warehouse")
         with writing(str(project.state)), world(), (on or EngineChoice()).open(scratch) as engine:
-            work = _Work(project, settings, engine, run_id, warehouse, folder)
+            work = Work(project, settings, engine, run_id, warehouse, folder)
             work.problems += project.loaded.problems
             if not publish:
                 outcome = _Stages(work, watch, scratch).go(only)[0]
@@ -161,9 +139,11 @@ def run(
                 )
                 books.start(stage_run)
                 sweep(project.state, project.storage, books, started, timedelta(days=settings.policies.keep_runs))
+                with books.reading() as reading:
+                    work.before = reading.folds()
                 try:
                     outcome, publication, inputs_sha256 = _Stages(work, watch, scratch).go(only)
-                    publication = replace(publication, parts=[_put(part, work, project.storage) for part in work.parts])
+                    publication = work.settled(publication)
                     final = Run(
                         run_id,
                         _iso(started),
@@ -182,16 +162,10 @@ def run(
                 return outcome
 
 
-def _put(part: Part, work: _Work, storage: Storage) -> Part:
-    """A part under the address that it has for good."""
-    file = work.folder / part.path
-    return replace(part, path=storage.put(file, file.relative_to(work.warehouse).as_posix()))
-
-
 class _Stages:
     """The order of the flow."""
 
-    def __init__(self, work: _Work, watch: Progress, scratch: Path) -> None:
+    def __init__(self, work: Work, watch: Progress, scratch: Path) -> None:
         self._work = work
         self._engine = work.engine
         self._settings = work.settings
@@ -227,7 +201,7 @@ class _Stages:
         self._watch.finish(f"{pools:,} pools in {len(periods)} periods")
         self._stop_on_errors()
         self._watch.stage("post")
-        outcome = Outcome(work.run_id, [str(period) for period in periods], in_order(work.problems))
+        outcome = Outcome(work.run_id, [str(period) for period in periods], in_order(work.problems), reuse=work.reuse)
         found = [Input(i.source, i.table, i.name, i.size_bytes, i.sha256) for i in inputs.objects]
         publication = Publication(
             periods=outcome.periods, parts=work.parts, entries=entries, controls=work.controls, inputs=found,
@@ -285,11 +259,17 @@ class _Stages:
         path = self._work.project.folder / overrides if overrides else None
         book, problems = PriceBook.load(path, overrides)
         self._work.problems += problems
-        folder = UsageFolder(self._engine, self._settings, resolver, book, self._scratch, self._work.keep)
+        work, storage = self._work, self._work.project.storage
+        earlier = Earlier(work.before, self._settings, resolver, inputs, path, lambda one: storage.local(one).exists())
+        folder = UsageFolder(
+            self._engine, self._settings, resolver, book, self._scratch, work.keep, earlier, work.list_again
+        )
         folded = folder.fold(inputs, self._watch.advance)
+        work.folds = folded.folds
         self._work.problems += folded.problems
         every = [path for paths in folded.paths.values() for path in paths]
         self._engine.use_view("usage_cells", every, schema=folder.empty())
+        work.reuse = earlier.told()
         self._watch.finish(f"{folded.calls:,} calls, {folded.unpriced_calls:,} unpriced")
         return folded
 
@@ -349,7 +329,7 @@ class _Stages:
         def write(query: str, label: str) -> str:
             nonlocal files
             files += 1
-            paths = self._work.keep("allocated_charges", query, str(period), label)
+            _, paths = self._work.keep("allocated_charges", query, str(period), label)
             engine.use_view(f"allocated_file_{period.year}_{period.month}_{files}", paths)
             return f"SELECT * FROM allocated_file_{period.year}_{period.month}_{files}"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from apportion.attribute.cells import cells_query, empty_cells, fold
 from apportion.attribute.dimensions import Resolver
 from apportion.attribute.early import CellEvidence
+from apportion.books.records import Fold, PartLike
 from apportion.config.settings import Settings
 from apportion.errors import InvariantError, Problem
 from apportion.normalize import quarantine
@@ -22,11 +23,13 @@ from apportion.normalize.usage import (
     usage_unreadable,
 )
 from apportion.pipeline.inputs import Inputs
+from apportion.pipeline.reuse import Earlier
 from apportion.price.book import PriceBook
 from apportion.price.rating import price_contexts, priced_sql, rate, unpriced
 from apportion.warehouse.engine import Engine
 
-Keep = Callable[[str, str, str, str], list[Path]]
+Keep = Callable[[str, str, str, str], tuple[Sequence[PartLike], list[Path]]]
+Again = Callable[[Sequence[PartLike]], list[Path]]
 
 
 @dataclass
@@ -42,6 +45,7 @@ class Folded:
         duplicates: Rows that repeat a call.
         calls: Calls in the cells; a row of a file may stand for several.
         unpriced_calls: Calls without a list price.
+        folds: What each slice became, where nothing of it was set aside.
     """
 
     paths: dict[str, list[Path]] = field(default_factory=dict)
@@ -52,6 +56,7 @@ class Folded:
     duplicates: int = 0
     calls: int = 0
     unpriced_calls: int = 0
+    folds: list[Fold] = field(default_factory=list)
 
     def check(self) -> None:
         """Every row is somewhere (law L1).
@@ -75,7 +80,9 @@ class UsageFolder:
         resolver: Of its dimensions.
         book: Prices.
         staging: A folder for conversions.
-        keep: Writes a query as a part: table, query, period, slice name.
+        keep: Writes a query as parts: table, query, period, slice name.
+        earlier: What earlier runs made of the same calls.
+        again: Lists parts of an earlier run as this one's, and says where they can be read.
     """
 
     def __init__(
@@ -86,6 +93,8 @@ class UsageFolder:
         book: PriceBook,
         staging: Path,
         keep: Keep,
+        earlier: Earlier,
+        again: Again,
     ) -> None:
         self._engine = engine
         self._settings = settings
@@ -93,6 +102,8 @@ class UsageFolder:
         self._book = book
         self._staging = staging
         self._keep = keep
+        self._earlier = earlier
+        self._again = again
         self._tags, self._columns = settings.evidence_names()
         self._kept = CellEvidence.of(settings)
         self._thresholds = book.thresholds()
@@ -140,9 +151,23 @@ class UsageFolder:
             thresholds=self._thresholds,
             provider_sql=provider_sql,
             staging=self._staging,
+            known=self._repeated,
         )
 
+    def _repeated(self, slice_: UsageSlice) -> int | None:
+        fold = self._earlier.find(slice_)
+        return fold.repeated_rows if fold else None
+
     def _fold_slice(self, slice_: UsageSlice, prepared: PreparedUsage, label: str, done: Folded) -> None:
+        fold_before = self._earlier.find(slice_)
+        self._earlier.note(slice_, reused=fold_before is not None)
+        if fold_before:
+            done.folds.append(fold_before)
+            done.rows_folded += fold_before.source_rows
+            paths = self._again(fold_before.parts)
+            done.paths.setdefault(str(slice_.period), []).extend(paths)
+            self._count(paths, done)
+            return
         try:
             faults = fold(self._engine, slice_.source, slice_.sql, prepared.tag_columns, self._kept, slice_.missing)
         except self._engine.failures as error:
@@ -151,22 +176,25 @@ class UsageFolder:
             return
         if faults:
             done.rows_quarantined += usage_quarantine(self._engine.desk.connection, slice_)
-        done.rows_folded += int(self._engine.value("SELECT COALESCE(SUM(source_rows), 0) FROM folded"))
+        source_rows = int(self._engine.value("SELECT COALESCE(SUM(source_rows), 0) FROM folded"))
+        done.rows_folded += source_rows
         rate(self._engine, self._book, price_contexts(self._engine, "folded"), thresholds=self._thresholds)
         query = cells_query(self._engine, self._resolver, self.evidence, priced_sql("folded"))
         self._engine.run(f"CREATE OR REPLACE VIEW cells_to_write AS {query}")
-        paths = self._keep("usage_cells", "cells_to_write", str(slice_.period), label)
+        parts, paths = self._keep("usage_cells", "cells_to_write", str(slice_.period), label)
         done.paths.setdefault(str(slice_.period), []).extend(paths)
-        self._count(paths, done)
+        self._count(paths, done, int(self._engine.value("SELECT COALESCE(SUM(calls), 0) FROM folded")))
+        # Rows that were set aside are to be shown by every run, so that their slice is read by every run.
+        mark = "" if faults else self._earlier.fingerprint(slice_)
+        done.folds.append(Fold(slice_.label, mark, source_rows, slice_.repeated, tuple(parts)))
 
-    def _count(self, paths: Sequence[Path], done: Folded) -> None:
+    def _count(self, paths: Sequence[Path], done: Folded, folded: int | None = None) -> None:
         self._engine.use_view("cells_written", paths)
-        folded = self._engine.value("SELECT COALESCE(SUM(calls), 0) FROM folded")
         written, missing = self._engine.fetch(
             "SELECT COALESCE(SUM(calls), 0), COALESCE(SUM(CASE WHEN price_state <> 'priced' THEN calls END), 0)"
             " FROM cells_written"
         )[0]
-        if folded != written:
+        if folded not in (None, written):
             raise InvariantError("L4", "calls in cells before and after their dimensions were found", folded, written)
         done.calls += int(written)
         if missing:
