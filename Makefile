@@ -5,6 +5,7 @@
 #   make test-engines   install Spark too, then run every case on DuckDB and on Spark, in three ways (Java 17)
 #   make lint     ruff, mypy and the layer contracts
 #   make bench    two million calls beside a bare GROUP BY
+#   make bench-engines   the same on Spark, and as a script for Polars
 #   make lock     write the lock files anew from .venv
 #   make clean    remove everything that make has made
 
@@ -20,7 +21,7 @@ ifneq ($(wildcard ../shared/data),)
 export APPORTION_SHARED ?= $(abspath ../shared)
 endif
 
-.PHONY: demo test test-engines lint bench lock clean setup setup-dev setup-spark
+.PHONY: demo test test-engines lint bench bench-engines lock clean setup setup-dev setup-spark
 .DELETE_ON_ERROR:
 
 demo: setup
@@ -44,6 +45,9 @@ lint: setup-dev
 
 bench: setup-dev
 	@$(BIN)/python bench/bench.py
+
+bench-engines: setup-spark
+	@$(BIN)/python bench/bench.py --engines
 
 lock: setup-dev
 	@$(BIN)/python .ci/lock

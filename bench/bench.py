@@ -2,11 +2,12 @@
 
     python bench/bench.py                            two million calls
     python bench/bench.py --calls 2000000 20000000   several sizes in one table
+    python bench/bench.py --engines                  Spark and a script for Polars as well
 
-The bare query groups the same Parquet files by the ledger's own grain, sums tokens and writes nothing. Each of the
-two runs in a process of its own with two threads; CPU seconds are user and system time of that process as the
-operating system counted them, so that other programs on the machine disturb them less than they disturb the wall
-clock. The newest table is kept in `bench/README.md`.
+The bare query groups the same Parquet files by the ledger's own grain, sums tokens and writes nothing. Each side
+runs in a process of its own with two threads, Spark with two executors of one core each; CPU seconds are user and
+system time of that process and of all that it started, as the operating system counted them, so that other programs
+on the machine disturb them less than they disturb the wall clock. The newest tables are kept in `bench/README.md`.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ HERE = Path(__file__).resolve().parent
 DATA = HERE / "data"
 THREADS = 2
 _MARK = "<!-- measured -->"
+_ENGINES_MARK = "<!-- engines -->"
+_NAMES = {"bare": "bare GROUP BY", "whole": "whole run", "spark": "whole run on Spark", "polars": "script for Polars"}
+_SAMPLE_SECONDS = 0.1
 _ENGINE = "duckdb"
 
 # The ledger's own grain: everything a cell of the ledger can differ in.
@@ -80,18 +84,69 @@ def whole(folder: Path) -> int:
     errors = [problem for problem in outcome.problems if problem.severity == "error"]
     if errors:
         raise SystemExit(f"the run has problems: {errors[0].message}")
+    return _cells(folder)
+
+
+def _cells(folder: Path) -> int:
     cells = str(folder / ".apportion" / "warehouse" / "usage_cells" / "*" / "*.parquet")
     return int(duckdb.connect().execute("SELECT COUNT(*) FROM read_parquet($1)", [cells]).fetchall()[0][0])
 
 
+def spark(folder: Path) -> int:
+    """The whole pipeline on Spark: a driver and two executors of one core each, in processes of their own."""
+    from apportion.pipeline import run
+    from apportion.project import Project
+    from apportion.warehouse.choice import EngineChoice
+
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    shutil.rmtree(folder / ".apportion", ignore_errors=True)
+    run(Project.open(folder), on=EngineChoice("spark", master=f"local-cluster[{THREADS},1,2048]"))
+    return _cells(folder)
+
+
+def polars(folder: Path) -> int:
+    """The job as a script for Polars."""
+    from polars_script import run
+
+    return run(folder)
+
+
 def measure(what: str, folder: Path) -> Measured:
-    """Run one of the two in a process of its own."""
+    """Run one side in a process of its own, and count what that and its children used."""
     command = [sys.executable, str(Path(__file__).resolve()), "--only", what, "--folder", str(folder)]
     started = time.monotonic()
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    wall = time.monotonic() - started
-    told = json.loads(done.stdout.splitlines()[-1])
-    return Measured(told["cpu"], wall, told["peak"], told["cells"])
+    used: dict[int, float] = {}
+    peak = 0.0
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as child:
+        while child.poll() is None:
+            now, held = _session(child.pid)
+            used |= now
+            peak = max(peak, held)
+            time.sleep(_SAMPLE_SECONDS)
+        said = child.stdout.read() if child.stdout else ""
+    if child.returncode:
+        raise SystemExit(f"{what} ended with {child.returncode}")
+    told = json.loads(said.splitlines()[-1])
+    # The kernel's own account is exact, but has only this process; of its children the last sample counts.
+    others = sum(seconds for process, seconds in used.items() if process != child.pid)
+    return Measured(told["cpu"] + others, time.monotonic() - started, max(peak, told["peak"]), told["cells"])
+
+
+def _session(leader: int) -> tuple[dict[int, float], float]:
+    """CPU seconds of each process of a session, and the MiB that all of them hold; nothing where there is no /proc."""
+    ticks, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE") / (1024 * 1024)
+    seconds: dict[int, float] = {}
+    held = 0.0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text(encoding="utf-8").rpartition(")")[2].split()
+        except OSError:
+            continue
+        # Numbered from the state on: session 3, user and system time 11 and 12, resident pages 21.
+        if int(fields[3]) == leader:
+            seconds[int(stat.parent.name)] = (int(fields[11]) + int(fields[12])) / ticks
+            held += int(fields[21]) * page
+    return seconds, held
 
 
 def _two_cores() -> None:
@@ -107,28 +162,30 @@ def _tell(cells: int) -> None:
     print(json.dumps({"cpu": used.ru_utime + used.ru_stime, "peak": peak, "cells": cells}))
 
 
-def table(rows: list[tuple[int, Measured, Measured]]) -> str:
+def table(rows: list[tuple[int, dict[str, Measured]]]) -> str:
     """The measurements as a Markdown table."""
     lines = [
         "| Calls | What | CPU s | times the bare query | Wall s | Peak MiB | Cells |",
         "| ---: | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
-    for calls, query, product in rows:
-        for name, found in (("bare GROUP BY", query), ("whole run", product)):
-            ratio = found.cpu / query.cpu
+    for calls, sides in rows:
+        for name, found in sides.items():
+            ratio = found.cpu / sides["bare"].cpu
             lines.append(
-                f"| {calls:,} | {name} | {found.cpu:.1f} | {ratio:.1f} | {found.wall:.1f} | {found.peak:,.0f}"
+                f"| {calls:,} | {_NAMES[name]} | {found.cpu:.1f} | {ratio:.1f} | {found.wall:.1f} | {found.peak:,.0f}"
                 f" | {found.cells:,} |"
             )
     return "\n".join(lines)
 
 
-def keep(text: str) -> None:
-    """Put the table into `bench/README.md`, in place of the last one."""
+def keep(text: str, *, engines: bool) -> None:
+    """Put the table into `bench/README.md`, in place of the last one of its kind."""
     readme = HERE / "README.md"
-    head = readme.read_text(encoding="utf-8").split(_MARK)[0]
-    when = f"{datetime.now(UTC):%Y-%m-%d}, {machine()}"
-    readme.write_text(f"{head}{_MARK}\n\nMeasured {when}.\n\n{text}\n", encoding="utf-8")
+    head, _, rest = readme.read_text(encoding="utf-8").partition(_MARK)
+    plain, _, both = rest.partition(_ENGINES_MARK)
+    fresh = f"\n\nMeasured {datetime.now(UTC):%Y-%m-%d}, {machine()}.\n\n{text}\n"
+    plain, both = (plain, fresh) if engines else (f"{fresh}\n", both)
+    readme.write_text(f"{head}{_MARK}{plain}{_ENGINES_MARK}{both}", encoding="utf-8")
 
 
 def machine() -> str:
@@ -144,26 +201,29 @@ def main() -> None:
     """Read the command line and measure."""
     parser = argparse.ArgumentParser(description="Whole runs beside a bare GROUP BY.")
     parser.add_argument("--calls", type=int, nargs="+", default=[2_000_000], help="how many calls (several: a table)")
-    parser.add_argument("--only", choices=["bare", "whole"], help=argparse.SUPPRESS)
+    parser.add_argument("--engines", action="store_true", help="Spark and a script for Polars as well")
+    parser.add_argument("--only", choices=list(_NAMES), help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.only:
         _two_cores()
-        _tell(bare(asked.folder) if asked.only == "bare" else whole(asked.folder))
+        sides = {"bare": bare, "whole": whole, "spark": spark, "polars": polars}
+        _tell(sides[asked.only](asked.folder))
         return
     rows = []
     for calls in asked.calls:
         print(f"{calls:,} calls: making them, unless they are there", file=sys.stderr)
         subprocess.run([sys.executable, str(HERE / "generate.py"), str(calls), str(DATA)], check=True)
         folder = DATA / f"calls-{calls}"
-        query = measure("bare", folder)
-        print(f"  bare GROUP BY  {query.cpu:7.1f} CPU s", file=sys.stderr)
-        product = measure("whole", folder)
-        print(f"  whole run      {product.cpu:7.1f} CPU s, {product.cpu / query.cpu:.1f} times", file=sys.stderr)
-        rows.append((calls, query, product))
+        found: dict[str, Measured] = {}
+        for side in _NAMES if asked.engines else ("bare", "whole"):
+            found[side] = measure(side, folder)
+            times = found[side].cpu / found["bare"].cpu
+            print(f"  {_NAMES[side]:<19} {found[side].cpu:7.1f} CPU s, {times:.1f} times", file=sys.stderr)
+        rows.append((calls, found))
     text = table(rows)
     print(text)
-    keep(text)
+    keep(text, engines=asked.engines)
 
 
 if __name__ == "__main__":

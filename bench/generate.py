@@ -21,7 +21,7 @@ _VERSION = 1
 _TEAMS, _FEATURES, _CUSTOMERS, _SEATS, _GPUS = 40, 60, 2000, 400, 8
 
 # Provider, account, model and a rate in pico-dollars per token: of the input, of cache reads, of the output.
-_MODELS: tuple[tuple[str, str, str, int, int, int], ...] = (
+MODELS: tuple[tuple[str, str, str, int, int, int], ...] = (
     ("openai", "org-bench", "gpt-5.4-mini", 750_000, 75_000, 4_500_000),
     ("anthropic", "ant-bench", "claude-sonnet-4-5", 3_000_000, 300_000, 15_000_000),
     ("openai", "org-bench", "gpt-5.4", 2_500_000, 250_000, 15_000_000),
@@ -124,16 +124,16 @@ def _calls(calls: int, day: int, rows: int) -> str:
     WITH calls AS (SELECT i, i // 3 AS task FROM range({rows}) AS r(i)),
     drawn AS (
       SELECT i, {zipf(1, _users(calls))} AS u, {zipf(2, _FEATURES)} AS f, {zipf(3, _CUSTOMERS)} AS c,
-        {zipf(4, len(_MODELS))} AS m, {draw(5)} < 0.05 AS untagged, {draw(6)} AS e,
+        {zipf(4, len(MODELS))} AS m, {draw(5)} < 0.05 AS untagged, {draw(6)} AS e,
         {draw(7, "i")} AS a, {draw(8, "i")} AS b, {draw(9, "i")} AS o
       FROM calls
     )
     SELECT
       TIMESTAMP '2026-11-01 00:00:00' + to_days({day}) + to_microseconds(i * 86400000000 // {rows}) AS "timestamp",
-      {pick(m[0] for m in _MODELS)}[m + 1] AS "gen_ai.provider.name",
-      {pick(m[1] for m in _MODELS)}[m + 1] AS billing_account_id,
+      {pick(m[0] for m in MODELS)}[m + 1] AS "gen_ai.provider.name",
+      {pick(m[1] for m in MODELS)}[m + 1] AS billing_account_id,
       'chat' AS "gen_ai.operation.name",
-      {pick(m[2] for m in _MODELS)}[m + 1] AS "gen_ai.response.model",
+      {pick(m[2] for m in MODELS)}[m + 1] AS "gen_ai.response.model",
       CAST(200 + a * a * 6000 AS BIGINT) AS uncached_input_tokens,
       CASE WHEN b < 0.4 THEN CAST(b * 20000 AS BIGINT) ELSE 0 END AS "gen_ai.usage.cache_read.input_tokens",
       CAST(20 + o * o * 1500 AS BIGINT) AS "gen_ai.usage.output_tokens",
@@ -156,7 +156,7 @@ def _bills(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     sums = {str(model): (int(fresh), int(read), int(out)) for model, fresh, read, out in found}
     names = {"openai": ("OpenAI", "OpenAI API"), "anthropic": ("Anthropic", "Claude API")}
     rows = []
-    for provider, account, model, *rates in _MODELS:
+    for provider, account, model, *rates in MODELS:
         picos = sum(tokens * rate for tokens, rate in zip(sums.get(model, (0, 0, 0)), rates, strict=True)) * 9 // 10
         issuer, service = names[provider]
         rows.append(
