@@ -36,6 +36,8 @@ AT = datetime(2026, 12, 1, 9, tzinfo=UTC)
 # How the tests were started; the Makefile says it.
 MODE = os.environ.get("APPORTION_TEST_ENGINE", "local")
 EVERY = os.environ.get("APPORTION_TEST_CASES", "")
+# Of so many cases, the one whose turn it is; a cluster's are among those that it takes at all.
+_FAR = {"local": (3, 1), "cluster": (9, 1), "connect": (9, 2)}
 
 Published = Mapping[str, tuple[Any, ...]]
 
@@ -79,7 +81,8 @@ def chosen(cases: int) -> list[int]:
 
 def far(number: int) -> bool:
     """Whether every table of a case lies on the cluster, however small: some of each way, or all that are `far`."""
-    return EVERY == "far" or number % (3 if MODE == "local" else 9) == MODES.index(MODE)
+    every, turn = _FAR[MODE]
+    return EVERY == "far" or number % every == turn
 
 
 def published(folder: Path, on: EngineChoice | None = None) -> Published:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,6 +76,8 @@ class Session:
         self._views: list[str] = []
         self._scans: dict[tuple[str, ...], str] = {}
         self._made = 0
+        # A session may be shared, by another run or by people.
+        self._own = f"apportion_{uuid.uuid4().hex[:8]}"
         cloudpickle.register_pickle_by_value(spark_files)
         for setting, wanted in _SETTINGS.items():
             spark.conf.set(setting, wanted)
@@ -139,7 +142,7 @@ class Session:
         return sorted(found, key=lambda file: file.path)
 
     def _view(self, name: str, frame: DataFrame) -> str:
-        view = f"{re.sub(r'[^A-Za-z0-9_]+', '_', name)}_{self._next()}"
+        view = f"{self._own}_{re.sub(r'[^A-Za-z0-9_]+', '_', name)}_{self._next()}"
         frame.createOrReplaceTempView(view)
         self._views.append(view)
         return view
