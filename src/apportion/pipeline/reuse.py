@@ -28,7 +28,7 @@ from apportion.warehouse.quoting import literal
 _PACKAGES = ("normalize", "price", "attribute", "warehouse")
 _DIRECTORIES = frozenset({"lookup", "roster"})
 # What a change of each part is, for people.
-_REASONS = {
+_CHANGED = {
     "calls": "their calls changed",
     "evidence": "the evidence of a dimension changed",
     "prices": "prices changed",
@@ -104,7 +104,7 @@ class Earlier:
             self._reasons[_ASIDE] += 1
             return
         old, now = json.loads(before.fingerprint), json.loads(self.fingerprint(slice_))
-        changed = [_REASONS[part] for part in _REASONS if old.get(part) != now[part]]
+        changed = [_CHANGED[part] for part in _CHANGED if old.get(part) != now[part]]
         self._reasons[" and ".join(changed) or "their files are gone"] += 1
 
     def told(self) -> str:
