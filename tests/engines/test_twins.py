@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines.twins import Way, chosen, copied, far, published, same
+from tests.engines.twins import Way, chosen, copied, far, published, same, shuffled
 from tests.laws.company import company_of
 
 TESTS = Path(__file__).resolve().parent.parent
@@ -16,6 +16,7 @@ FOLDERS = sorted(
     for path in place.rglob("apportion.yaml")
 )
 SEEDS = range(12)
+SHUFFLED = ("all_methods", "dated", "unit_costs", "virtual_tag")
 
 
 @pytest.mark.parametrize(
@@ -32,3 +33,10 @@ def test_l7_a_random_company_is_the_same_on_both_engines(seed: int, way: Way, tm
     for folder in folders:
         company_of(seed).write(folder)
     same(published(folders[0]), way.run(folders[1], number=seed, far=far(seed)))
+
+
+@pytest.mark.parametrize("name", SHUFFLED)
+def test_l5_the_order_of_calls_changes_nothing_on_spark(name: str, way: Way, tmp_path: Path) -> None:
+    one, two = (copied(TESTS / "golden" / name, tmp_path / place / "project") for place in ("duckdb", "spark"))
+    shuffled(two, seed=4)
+    same(published(one), way.run(two, number=1, far=False))
