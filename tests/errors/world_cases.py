@@ -113,7 +113,7 @@ def _taken_over(folder: Path) -> Iterator[None]:
 
 
 def _full_disk(_folder: Path) -> AbstractContextManager[object]:
-    return patch.object(duckdb_engine, "_settle", side_effect=OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    return patch.object(duckdb_engine, "settle", side_effect=OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
 
 
 @contextmanager

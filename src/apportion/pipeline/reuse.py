@@ -72,7 +72,7 @@ class Earlier:
         directory = [(item.source, item.sha256) for item in inputs.objects if item.table in _DIRECTORIES]
         self._same = {
             "evidence": _mark(kept.names, early, query, map_rows(settings)),
-            "prices": _mark(version("genai-prices"), overrides.read_text("utf-8") if overrides else ""),
+            "prices": _mark(version("genai-prices"), _bytes(overrides)),
             "directory": _mark(sorted(directory), [one.model_dump_json() for one in settings.directory]),
             "program": _program(),
         }
@@ -113,6 +113,11 @@ class Earlier:
             return ""
         anew = [f"{count:,} folded anew because {reason}" for reason, count in sorted(self._reasons.items())]
         return ", ".join([f"{self._reused:,} of {self._reused + self._reasons.total():,} slices as before", *anew])
+
+
+def _bytes(path: Path | None) -> str:
+    """What a file holds; one that is not there is the price book's to tell."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path and path.is_file() else ""
 
 
 def _mark(*what: object) -> str:

@@ -7,7 +7,7 @@ import re
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,7 +66,7 @@ class EngineChoice:
                     cure="pip install 'apportion[spark]'",
                 ) from error
             rows = DESK_ROWS if self.desk_rows is None else self.desk_rows
-            with SparkEngine(_session(self.master), desk, scratch / "cluster", desk_rows=rows) as engine:
+            with closing(SparkEngine(_session(self.master), desk, scratch / "cluster", desk_rows=rows)) as engine:
                 yield engine
 
 

@@ -6,7 +6,6 @@ Extensions are downloads and are never looked for.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,13 +17,13 @@ import duckdb
 import pyarrow as pa
 
 from apportion.errors import ApportionError, InvariantError
+from apportion.warehouse.durable import settle
 from apportion.warehouse.engine import Params, Written
 from apportion.warehouse.quoting import literal
 from apportion.warehouse.quoting import name as quoted
 from apportion.warehouse.steps import fill, macros, step_text
 
 _INEXACT = ("DOUBLE", "FLOAT", "REAL", "HUGEINT", "BIGNUM", "INT128", "UINT128")
-_CHUNK = 1 << 20
 # Each thread holds a row group of every column until it is written.
 _PARQUET = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 40960, WRITE_BLOOM_FILTER false"
 
@@ -251,7 +250,7 @@ class DuckDBEngine:
             ((rows, summed),) = self.fetch(f"SELECT COUNT(*), {total} FROM read_parquet([{literal(str(partial))}])")
             if written != rows:
                 raise InvariantError("L1", f"rows of {path.name} read back", written, rows)
-            sha256 = _settle(partial, path)
+            sha256 = settle(partial, path)
         finally:
             partial.unlink(missing_ok=True)
         return [Written(path, int(rows), sha256, summed)]
@@ -329,19 +328,3 @@ def refuse_inexact(columns: Mapping[str, str], path: Path) -> None:
 
 def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0]
-
-
-def _settle(partial: Path, path: Path) -> str:
-    """Make a file durable, give it its name, and say its SHA-256."""
-    digest = hashlib.sha256()
-    with partial.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-        os.fsync(file.fileno())
-    partial.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-    return digest.hexdigest()

@@ -6,8 +6,6 @@ that a failed or a repeated attempt wrote is in no answer, and what is in no ans
 
 from __future__ import annotations
 
-import hashlib
-import os
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -15,6 +13,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
+from apportion.warehouse.durable import settle
 
 ANSWER = "path string, rows bigint, sha256 string, control_sum string"
 
@@ -54,7 +54,7 @@ def writer(
         found = pq.read_metadata(partial).num_rows
         if found != rows:
             raise OSError(f"{path.name}: {rows} rows written, {found} read back")
-        yield _answer(path, rows, settled(partial, path), summed(path, control) if control else None)
+        yield _answer(path, rows, settle(partial, path), summed(path, control) if control else None)
 
     def _answer(path: Path, rows: int, sha256: str, total: str | None) -> pa.RecordBatch:
         return pa.RecordBatch.from_arrays(
@@ -68,22 +68,6 @@ def writer(
         )
 
     return write
-
-
-def settled(partial: Path, path: Path) -> str:
-    """Make a file durable, give it its name, and say its SHA-256."""
-    digest = hashlib.sha256()
-    with partial.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-        os.fsync(file.fileno())
-    partial.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-    return digest.hexdigest()
 
 
 def summed(path: Path, column: str) -> str:

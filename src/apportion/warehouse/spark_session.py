@@ -18,7 +18,7 @@ from pyspark.sql import types as st
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from apportion.errors import ApportionError
-from apportion.warehouse import spark_files
+from apportion.warehouse import durable, spark_files
 from apportion.warehouse.engine import Written
 
 # A larger table of the desk is joined by shuffling instead.
@@ -78,7 +78,8 @@ class Session:
         self._made = 0
         # A session may be shared, by another run or by people.
         self._own = f"apportion_{uuid.uuid4().hex[:8]}"
-        cloudpickle.register_pickle_by_value(spark_files)
+        for module in (spark_files, durable):
+            cloudpickle.register_pickle_by_value(module)
         for setting, wanted in _SETTINGS.items():
             spark.conf.set(setting, wanted)
 
