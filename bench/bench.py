@@ -2,7 +2,8 @@
 
     python bench/bench.py                            two million calls
     python bench/bench.py --calls 2000000 20000000   several sizes in one table
-    python bench/bench.py --engines                  Spark and a script for Polars as well
+    python bench/bench.py --engines                  Spark, and scripts for Polars and for pandas, as well
+    python bench/bench.py --reports                  one restated day, and what reports ask of the ledger
 
 The bare query groups the same Parquet files by the ledger's own grain, sums tokens and writes nothing. Each side
 runs in a process of its own with two threads, Spark with two executors of one core each; CPU seconds are user and
@@ -21,9 +22,11 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -32,8 +35,24 @@ DATA = HERE / "data"
 THREADS = 2
 _MARK = "<!-- measured -->"
 _ENGINES_MARK = "<!-- engines -->"
-_NAMES = {"bare": "bare GROUP BY", "whole": "whole run", "spark": "whole run on Spark", "polars": "script for Polars"}
+_REPORTS_MARK = "<!-- reports -->"
+_NAMES = {
+    "bare": "bare GROUP BY",
+    "whole": "whole run",
+    "spark": "whole run on Spark",
+    "polars": "script for Polars",
+    "pandas": "script for pandas",
+    "again": "the same run again",
+    "restated": "run after one restated day",
+    "reports": "reports",
+}
+_PLAIN: tuple[str, ...] = ("bare", "whole")
+_ENGINES = ("bare", "whole", "spark", "polars", "pandas")
+_REPORTS = ("bare", "whole", "again", "restated")
+_PANDAS_BYTES = 16 * 2**30
 _SAMPLE_SECONDS = 0.1
+# What reports said of themselves, a line each.
+_ASKED: list[dict[str, Any]] = []
 _ENGINE = "duckdb"
 
 # The ledger's own grain: everything a cell of the ledger can differ in.
@@ -57,13 +76,13 @@ class Measured:
         cpu: User and system seconds.
         wall: Seconds.
         peak: The most memory it held, in MiB.
-        cells: Rows that it made.
+        cells: Rows that it made; None where it did not finish.
     """
 
     cpu: float
     wall: float
     peak: float
-    cells: int
+    cells: int | None
 
 
 def bare(folder: Path) -> int:
@@ -88,8 +107,11 @@ def whole(folder: Path) -> int:
 
 
 def _cells(folder: Path) -> int:
-    cells = str(folder / ".apportion" / "warehouse" / "usage_cells" / "*" / "*.parquet")
-    return int(duckdb.connect().execute("SELECT COUNT(*) FROM read_parquet($1)", [cells]).fetchall()[0][0])
+    """Rows of the cells of usage that the project's latest period points to."""
+    from apportion.project import Project
+
+    with Project.open(folder).view(None) as view:
+        return int(view.engine.value("SELECT COUNT(*) FROM usage_cells"))
 
 
 def spark(folder: Path) -> int:
@@ -111,6 +133,67 @@ def polars(folder: Path) -> int:
     return run(folder)
 
 
+def pandas(folder: Path) -> int:
+    """The job as a script for pandas, which may not take all the memory of the machine."""
+    from pandas_script import run
+
+    resource.setrlimit(resource.RLIMIT_AS, (_PANDAS_BYTES, _PANDAS_BYTES))
+    return run(folder)
+
+
+def again(folder: Path) -> int:
+    """A run over calls that are as they were."""
+    from apportion.pipeline import run
+    from apportion.project import Project
+
+    run(Project.open(folder))
+    return _cells(folder)
+
+
+def restated(folder: Path) -> int:
+    """A run after one day's calls came again without every hundredth."""
+    day = sorted((folder / "usage").glob("*.parquet"))[14]
+    kept = day.with_suffix(".kept")
+    day.rename(kept)
+    try:
+        con = duckdb.connect()
+        con.execute(f"COPY (SELECT * FROM read_parquet('{kept}') WHERE hash(\"timestamp\") % 100 <> 0) TO '{day}'")
+        return again(folder)
+    finally:
+        kept.replace(day)
+
+
+def reports(folder: Path) -> int:
+    """What reports ask of the ledger, each twice; the second is told, as in a server that has the files open."""
+    from apportion.project import Project
+    from apportion.report.coverage import coverage
+    from apportion.report.cross_tables import cross_table
+    from apportion.report.statements import statement
+
+    with Project.open(folder).view(None) as view:
+        con, context, period = view.engine.connection, view.context, view.period
+        user = con.execute('SELECT MIN("user") FROM allocated_charges WHERE "user" <> \'unallocated\'').fetchall()[0][0]
+        asked: dict[str, Callable[[], object]] = {
+            "statements by team": lambda: statement(con, context, period),
+            "statements by customer": lambda: statement(con, context, period, by="customer"),
+            "statements by product": lambda: statement(con, context, period, by="product"),
+            "statement of one team": lambda: statement(con, context, period, "team-00"),
+            "statement of one user": lambda: statement(con, context, period, user, by="user"),
+            "coverage by team": lambda: coverage(con, context, period),
+            "team by model": lambda: cross_table(con, context, period, "team", "model"),
+            "cost of one day": lambda: con.execute(
+                "SELECT owner, SUM(cost_nano) FROM allocated_charges WHERE day = DATE '2026-11-15' GROUP BY owner"
+            ).fetchall(),
+        }
+        rows = int(con.execute("SELECT COUNT(*) FROM allocated_charges").fetchall()[0][0])
+        for name, ask in asked.items():
+            ask()
+            started = time.monotonic()
+            ask()
+            print(json.dumps({"report": name, "seconds": time.monotonic() - started, "rows": rows}))
+    return rows
+
+
 def measure(what: str, folder: Path) -> Measured:
     """Run one side in a process of its own, and count what that and its children used."""
     command = [sys.executable, str(Path(__file__).resolve()), "--only", what, "--folder", str(folder)]
@@ -124,9 +207,13 @@ def measure(what: str, folder: Path) -> Measured:
             peak = max(peak, held)
             time.sleep(_SAMPLE_SECONDS)
         said = child.stdout.read() if child.stdout else ""
+    if child.returncode and what == "pandas":
+        return Measured(sum(used.values()), time.monotonic() - started, peak, None)
     if child.returncode:
         raise SystemExit(f"{what} ended with {child.returncode}")
-    told = json.loads(said.splitlines()[-1])
+    *more, last = said.splitlines()
+    told = json.loads(last)
+    _ASKED.extend(json.loads(line) for line in more)
     # The kernel's own account is exact, but has only this process; of its children the last sample counts.
     others = sum(seconds for process, seconds in used.items() if process != child.pid)
     return Measured(told["cpu"] + others, time.monotonic() - started, max(peak, told["peak"]), told["cells"])
@@ -173,19 +260,26 @@ def table(rows: list[tuple[int, dict[str, Measured]]]) -> str:
             ratio = found.cpu / sides["bare"].cpu
             lines.append(
                 f"| {calls:,} | {_NAMES[name]} | {found.cpu:.1f} | {ratio:.1f} | {found.wall:.1f} | {found.peak:,.0f}"
-                f" | {found.cells:,} |"
+                f" | {'out of memory' if found.cells is None else f'{found.cells:,}'} |"
             )
     return "\n".join(lines)
 
 
-def keep(text: str, *, engines: bool) -> None:
-    """Put the table into `bench/README.md`, in place of the last one of its kind."""
+def asked_table() -> str:
+    """What reports took, as a Markdown table."""
+    lines = ["| Report | Ledger rows | Seconds |", "| --- | ---: | ---: |"]
+    return "\n".join([*lines, *(f"| {one['report']} | {one['rows']:,} | {one['seconds']:.2f} |" for one in _ASKED)])
+
+
+def keep(text: str, mark: str) -> None:
+    """Put a table into `bench/README.md`, in place of the last one of its kind."""
     readme = HERE / "README.md"
-    head, _, rest = readme.read_text(encoding="utf-8").partition(_MARK)
-    plain, _, both = rest.partition(_ENGINES_MARK)
-    fresh = f"\n\nMeasured {datetime.now(UTC):%Y-%m-%d}, {machine()}.\n\n{text}\n"
-    plain, both = (plain, fresh) if engines else (f"{fresh}\n", both)
-    readme.write_text(f"{head}{_MARK}{plain}{_ENGINES_MARK}{both}", encoding="utf-8")
+    head, _, rest = readme.read_text(encoding="utf-8").partition(mark)
+    after = rest.find("<!--")
+    rest = f"\n{rest[after:]}" if after >= 0 else ""
+    readme.write_text(
+        f"{head}{mark}\n\nMeasured {datetime.now(UTC):%Y-%m-%d}, {machine()}.\n\n{text}\n{rest}", encoding="utf-8"
+    )
 
 
 def machine() -> str:
@@ -201,29 +295,37 @@ def main() -> None:
     """Read the command line and measure."""
     parser = argparse.ArgumentParser(description="Whole runs beside a bare GROUP BY.")
     parser.add_argument("--calls", type=int, nargs="+", default=[2_000_000], help="how many calls (several: a table)")
-    parser.add_argument("--engines", action="store_true", help="Spark and a script for Polars as well")
+    parser.add_argument("--engines", action="store_true", help="Spark, and scripts for Polars and pandas, as well")
+    parser.add_argument("--reports", action="store_true", help="one restated day, and what reports ask of the ledger")
     parser.add_argument("--only", choices=list(_NAMES), help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.only:
         _two_cores()
-        sides = {"bare": bare, "whole": whole, "spark": spark, "polars": polars}
-        _tell(sides[asked.only](asked.folder))
+        sides = (bare, whole, spark, polars, pandas, again, restated, reports)
+        _tell({side.__name__: side for side in sides}[asked.only](asked.folder))
         return
+    mark, names = _MARK, _PLAIN
+    if asked.engines:
+        mark, names = _ENGINES_MARK, _ENGINES
+    if asked.reports:
+        mark, names = _REPORTS_MARK, _REPORTS
     rows = []
     for calls in asked.calls:
         print(f"{calls:,} calls: making them, unless they are there", file=sys.stderr)
         subprocess.run([sys.executable, str(HERE / "generate.py"), str(calls), str(DATA)], check=True)
         folder = DATA / f"calls-{calls}"
         found: dict[str, Measured] = {}
-        for side in _NAMES if asked.engines else ("bare", "whole"):
+        for side in names:
             found[side] = measure(side, folder)
             times = found[side].cpu / found["bare"].cpu
-            print(f"  {_NAMES[side]:<19} {found[side].cpu:7.1f} CPU s, {times:.1f} times", file=sys.stderr)
+            print(f"  {_NAMES[side]:<27} {found[side].cpu:7.1f} CPU s, {times:.1f} times", file=sys.stderr)
+        if asked.reports:
+            measure("reports", folder)
         rows.append((calls, found))
-    text = table(rows)
+    text = "\n\n".join([table(rows), *([asked_table()] if asked.reports else [])])
     print(text)
-    keep(text, engines=asked.engines)
+    keep(text, mark)
 
 
 if __name__ == "__main__":

@@ -75,10 +75,11 @@ class Problem:
         """Whether a run cannot go on with it."""
         return self.severity == "error" and not self.held
 
-    def sort_key(self) -> tuple[str, int, int, str, str]:
-        """By file, then line or row, so that a reader walks their files from top to bottom."""
+    def sort_key(self) -> tuple[str, int, int, tuple[str, ...]]:
+        """By file, then line or row, so that a reader walks their files from top to bottom; no two are alike."""
         place = self.place or Place("")
-        return (place.file, place.line or place.row or 0, place.column or 0, self.slug, self.message)
+        texts = (self.slug, self.message, self.amount or "", self.excerpt or "", self.cure or "", self.severity)
+        return (place.file, place.line or place.row or 0, place.column or 0, texts)
 
     def text(self) -> str:
         """The problem as the terminal, the web and the API all show it."""

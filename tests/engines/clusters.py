@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 HOST = "127.0.0.1"
+# For processes that live some minutes: what a better compiler would save later, it costs first.
+JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 WORKERS = 2
 _START_SECONDS = 120
 _QUIET = "rootLogger.level = error\nrootLogger.appenderRef.stdout.ref = console\nappender.console.type = Console\n"
@@ -92,6 +94,7 @@ def cluster(folder: Path) -> Iterator[Cluster]:
         "SPARK_LOCAL_IP": HOST,
         "SPARK_LOCAL_DIRS": str(folder / "spill"),
         "PYSPARK_PYTHON": sys.executable,
+        "SPARK_DAEMON_JAVA_OPTS": JAVA,
     }
     made = Cluster(f"spark://{HOST}:{port}", folder, environment)
     try:

@@ -9,8 +9,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.engines.clusters import HOST, Cluster, cluster
-from tests.engines.twins import EVERY, MODE, MODES, Way
+from tests.engines.clusters import HOST, JAVA, Cluster, cluster
+from tests.engines.twins import EVERY_FAR, MODE, MODES, Way
 
 _ZONES = {"local": "America/St_Johns", "cluster": "Asia/Kolkata", "connect": "UTC"}
 _SETTINGS = {
@@ -26,6 +26,8 @@ _SETTINGS = {
     # A thousand small queries: what is compiled for each would take longer than to run it.
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.driver.defaultJavaOptions": JAVA,
+    "spark.executor.defaultJavaOptions": JAVA,
 }
 
 
@@ -38,8 +40,8 @@ def mode() -> str:
 
 def pytest_report_header() -> str:
     """What runs, and what else there is."""
-    share = "every case" if EVERY or MODE == "local" else "its third of the cases; APPORTION_TEST_CASES=every for all"
-    return f"Spark, {MODE}: {share}"
+    share = "all of them" if EVERY_FAR else "some of them; APPORTION_TEST_CASES=far for all"
+    return f"Spark, {MODE}: every case, with every table on the cluster {share}"
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import json
 import os
+import pickle
 import random
 import shutil
 import time
@@ -27,17 +29,17 @@ ZONES = ("UTC", "Asia/Kolkata", "America/St_Johns")
 TABLES = (
     "usage_cells", "pools", "claims", "allocated_charges", "invoices", "charges", "allocation_steps", "quarantine",
 )  # fmt: skip
-# What says only where a row stood in a file; ids of charges are made of that.
-_PLACES = frozenset({"charge_id", "source_row"})
 # By the last digit of a case's number: most have as many as there are workers.
 _PARTITIONS = {1: "64", 2: "1"}
 AT = datetime(2026, 12, 1, 9, tzinfo=UTC)
 
 # How the tests were started; the Makefile says it.
 MODE = os.environ.get("APPORTION_TEST_ENGINE", "local")
-EVERY = os.environ.get("APPORTION_TEST_CASES", "")
-# Of so many cases, the one whose turn it is; a cluster's are among those that it takes at all.
-_FAR = {"local": (3, 1), "cluster": (9, 1), "connect": (9, 2)}
+EVERY_FAR = os.environ.get("APPORTION_TEST_CASES", "") == "far"
+# What DuckDB makes of a case is worked out once for the processes that share this folder.
+_SHARED = os.environ.get("APPORTION_TEST_TWINS")
+# Of so many cases, the one whose turn it is.
+_FAR = {"local": (8, 1), "cluster": (8, 3), "connect": (8, 6)}
 
 Published = Mapping[str, tuple[Any, ...]]
 
@@ -65,30 +67,43 @@ class Way:
             far: Lay every table on the cluster, however small it is.
         """
         self.spark.conf.set("spark.sql.shuffle.partitions", _PARTITIONS.get(number % 10, "2"))
+        # Plans that are made anew while they run, and plans that are not.
+        self.spark.conf.set("spark.sql.adaptive.enabled", str(number % 3 == 0).lower())
         on = EngineChoice("spark", "256MB", self.master, 0 if far else None)
         with zone(ZONES[number % len(ZONES)]):
             return published(folder, on)
 
 
-def chosen(cases: int) -> list[int]:
-    """The cases of this way to reach Spark.
-
-    In process that is all of them. A cluster and Spark Connect are slow to speak to, so that each takes its own third,
-    unless `APPORTION_TEST_CASES` is `every` or `far`.
-    """
-    return [n for n in range(cases) if EVERY or MODE == "local" or n % len(MODES) == MODES.index(MODE)]
-
-
 def far(number: int) -> bool:
-    """Whether every table of a case lies on the cluster, however small: some of each way, or all that are `far`."""
+    """Whether every table of a case lies on the cluster, however small.
+
+    Each way has its own turn, so that three of eight cases are among them, unless `APPORTION_TEST_CASES` is `far`.
+    """
     every, turn = _FAR[MODE]
-    return EVERY == "far" or number % every == turn
+    return EVERY_FAR or number % every == turn
 
 
 def published(folder: Path, on: EngineChoice | None = None) -> Published:
     """Run a project and read back every table of every period, the journal and the problems."""
     project = Project.open(folder)
     return read(project, run(project, on=on, now=lambda: AT))
+
+
+def by_duckdb(case: str, folder: Path) -> Published:
+    """What DuckDB publishes of a case; its name tells it from every other."""
+    if not _SHARED:
+        return published(folder)
+    place = Path(_SHARED) / case.replace("/", "-")
+    with place.open("a+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        kept = file.read()
+        if kept:
+            found: Published = pickle.loads(kept)  # noqa: S301 - written by this very test run
+            return found
+        found = published(folder)
+        file.write(pickle.dumps(found))
+    return found
 
 
 def read(project: Project, outcome: Outcome) -> Published:
@@ -103,12 +118,12 @@ def read(project: Project, outcome: Outcome) -> Published:
     return found
 
 
-def rows(paths: list[str], *, without: frozenset[str] = frozenset()) -> tuple[str, ...]:
+def rows(paths: list[str]) -> tuple[str, ...]:
     """The columns with their types, then every row, sorted."""
     with duckdb.connect() as con:
         relation = con.sql(f"SELECT * FROM read_parquet({paths}, union_by_name = true)")
         typed = sorted(f"{name} {kind}" for name, kind in zip(relation.columns, relation.types, strict=True))
-        names = ", ".join('"' + n.replace('"', '""') + '"' for n in sorted(relation.columns) if n not in without)
+        names = ", ".join('"' + n.replace('"', '""') + '"' for n in sorted(relation.columns))
         found = con.sql(f"SELECT {names} FROM read_parquet({paths}, union_by_name = true)").fetchall()
     return (*typed, *sorted(json.dumps([canonical(value) for value in row], ensure_ascii=False) for row in found))
 

@@ -23,6 +23,7 @@ BUCKETS = (
     "tool_prompt_tokens",
     "output_tokens",
 )
+_COUNTS = ("calls", *BUCKETS, "reasoning_tokens")
 _GRAIN = (
     "source", "day", "provider", "billing_account_id", "model", "operation", "service_tier", "processing", "region",
     "speed", "context_bracket", "fault",
@@ -50,7 +51,7 @@ def fold(
         query: Yields the canonical usage columns of the slice.
         tag_columns: The query's column of each tag key.
         evidence: What the cells keep; the query has every column that it reads.
-        missing: Columns of the query that are NULL in every row.
+        missing: Columns of the query that are NULL in every row, or counts that are 0.
 
     Returns:
         Faults with the number of rows they keep out; the rows themselves are left to the caller.
@@ -64,15 +65,16 @@ def fold(
     origin |= {f"raw_{column}": column for column in evidence.columns}
     keys = [name for name in taken if origin.get(name) not in missing and name != "source"]
     parts = ", ".join(f"{taken[name]} AS {quoted(name)}" for name in keys)
-    engine.view_calls("usage_slice", f"SELECT {parts}, calls, {', '.join(BUCKETS)}, reasoning_tokens FROM ({query})")
+    counts = [name for name in _COUNTS if name not in missing]
+    engine.view_calls("usage_slice", f"SELECT {parts}, {', '.join(counts)} FROM ({query})")
     # The last slice's cells must not be held beside this one's.
     engine.run("DROP TABLE IF EXISTS folded_calls")
-    engine.sql_step("fold.sql", beside=__package__, columns={"keys": keys}, into="folded_calls")
-    # What is the same in every row is neither grouped by nor stored.
+    engine.sql_step("fold.sql", beside=__package__, columns={"keys": keys, "counts": counts}, into="folded_calls")
+    # What is the same in every row is neither grouped by, summed nor stored.
     same = dict.fromkeys(taken, "NULL::VARCHAR") | {"billing_account_id": "''", "source": literal(source)}
     shown = ", ".join(quoted(name) if name in keys else f"{same[name]} AS {quoted(name)}" for name in taken)
-    sums = ", ".join(("source_rows", "calls", *BUCKETS, "reasoning_tokens"))
-    engine.run(f"CREATE OR REPLACE VIEW folded AS SELECT {shown}, {sums} FROM folded_calls")
+    sums = ", ".join(name if name in counts else f"0::BIGINT AS {name}" for name in _COUNTS)
+    engine.run(f"CREATE OR REPLACE VIEW folded AS SELECT {shown}, source_rows, {sums} FROM folded_calls")
     if "fault" not in keys:
         return []
     faults = engine.fetch(

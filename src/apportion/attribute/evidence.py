@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from apportion.attribute.dimensions import Resolver, Way
-from apportion.attribute.models import canonical_model_sql, write_model_values
+from apportion.attribute.models import add_model_values, canonical_model_sql
 from apportion.config.settings import Settings
 from apportion.warehouse.engine import Engine
 from apportion.warehouse.quoting import literal
@@ -63,7 +63,7 @@ def resolve_charges(
           {", " + evidence if evidence else ""}
         FROM scoped_charges AS c"""
     )
-    write_model_values(engine, "charges_to_resolve")
+    add_model_values(engine, "charges_to_resolve")
     taken = [*(f"tag_{key}" for key in tag_keys), *(f"raw_{column}" for column in columns)]
     keep = [column for column in engine.describe("charges_to_resolve") if column not in resolver.dimensions]
     query = resolver.query("charges_to_resolve", keep=keep, evidence=taken, missing=None)
@@ -135,7 +135,7 @@ def _resolve(
     engine: Engine, resolver: Resolver, source: str, into: str, keep: Sequence[str], tag_keys: Sequence[str],
     columns: Sequence[str], preset: Sequence[str] = (),
 ) -> None:  # fmt: skip
-    write_model_values(engine, source)
+    add_model_values(engine, source)
     evidence = [*(f"tag_{key}" for key in tag_keys), *(f"raw_{column}" for column in columns)]
     query = resolver.query(source, keep=keep, evidence=evidence, preset=preset)
     engine.run(f"CREATE OR REPLACE TABLE {quoted(into)} AS {query}")

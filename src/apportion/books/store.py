@@ -268,20 +268,25 @@ class Books:
             listed = {str(path) for (path,) in connection.execute(asked)}
         return sorted(address for address, written in files if address not in listed and written < now - grace)
 
-    def expire(self, before: datetime, at: datetime) -> list[str]:
+    def expire(self, before: datetime, at: datetime, *, during: str | None = None) -> list[str]:
         """Give up the files of runs that nothing points to any more and that ended long ago.
 
-        What the books say of these runs stays. A run that a period points to never expires, least of all a
-        closed one's, and neither does a file that a later run lists as its own.
+        What the books say of them stays. A run that a period points to never expires, least of all a closed one's,
+        nor does a file that a later run lists as its own. While another run is at work nothing does: it may be about
+        to list files of a run that was current when it began.
 
         Args:
             before: Runs that ended before this moment; with a time zone.
             at: Now.
+            during: The run that asks, itself at work.
 
         Returns:
             The ids of the runs.
         """
         with self._database.writing() as connection:
+            others = (runs.c.status == "running", runs.c.run_id != (during or ""))
+            if connection.execute(sa.select(runs.c.run_id).where(*others)).first():
+                return []
             ended = [
                 str(row.run_id)
                 for row in connection.execute(

@@ -94,7 +94,7 @@ def read_records(
         The records, or the problem of a file of which nothing can be used.
     """
     quarantine.prepare(con)
-    _sql(con, "texts.sql")
+    _have_texts(con)
     con.execute(f"DROP TABLE IF EXISTS {RECORDS}")
     try:
         if item.format == "parquet":
@@ -279,6 +279,14 @@ def _as_text(column: str, kind: str) -> str:
         rounded = f"CAST(TRY_CAST({text} AS DECIMAL(38, 18)) AS VARCHAR)"
         return f"CASE WHEN decimals_of({text}) > 18 THEN coalesce({rounded}, {text}) ELSE {text} END"
     return f"CAST({column} AS VARCHAR)"
+
+
+def _have_texts(con: duckdb.DuckDBPyConnection) -> None:
+    """The functions of `texts.sql`, made once: to make them takes longer than to read most files."""
+    try:
+        con.execute("SELECT decimals_of('0')").fetchall()
+    except duckdb.CatalogException:
+        _sql(con, "texts.sql")
 
 
 def _sql(con: duckdb.DuckDBPyConnection, step: str) -> None:

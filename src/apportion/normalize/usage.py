@@ -68,7 +68,7 @@ class UsageSlice:
         sql: Yields the usage columns of its rows, each row of the source in exactly one slice.
         rows: How many rows it has; an estimate where a file is shared with another slice.
         files: What it reads, by the name that the user wrote.
-        missing: Columns of the query that are NULL in every row, because no file has them.
+        missing: Columns of the query that are NULL, or 0, in every row, because no file has them.
         origin: Its query before repeated rows were left out.
         repeated: How many those are.
     """

@@ -26,6 +26,8 @@ from apportion.normalize.usage_columns import (
 from apportion.warehouse.quoting import literal
 from apportion.warehouse.quoting import name as name_of
 
+_ZERO = "0::BIGINT"
+
 
 def canonical(shape: Shape, want: Wanted, *, where: str | None = None) -> str:
     """The query that yields the usage columns from files of one shape.
@@ -60,14 +62,14 @@ def output_columns(want: Wanted) -> list[str]:
 
 
 def absent(shape: Shape, want: Wanted) -> frozenset[str]:
-    """The columns of `canonical` that are NULL in every row: nothing has to be grouped by them.
+    """The columns of `canonical` that are NULL in every row, or counts that are 0: nothing is folded by them.
 
     Args:
         shape: Of the files.
         want: By the source and the caller.
     """
     inner, faults = typed(shape, want)
-    more = _buckets(shape, want)[1]
+    counted, more = _buckets(shape, want)
     nothing = {name for name, sql in inner.items() if sql == "NULL::VARCHAR"}
     plain = {"provider", "model", "processing", *TEXTS}
     found = {name for name in plain if name in nothing}
@@ -77,6 +79,8 @@ def absent(shape: Shape, want: Wanted) -> frozenset[str]:
         for place, name in enumerate(want.tag_columns.values(), start=1)
         if name_of(name) in nothing and not _listed(shape, place)
     }
+    found |= {name for name in (f"{bucket}_tokens" for bucket in BUCKETS) if counted[f"n_{name}"] == _ZERO}
+    found |= {"reasoning_tokens"} - set(shape.columns)
     return frozenset(found if faults or more else found | {"fault"})
 
 
@@ -108,7 +112,7 @@ def _buckets(shape: Shape, want: Wanted) -> tuple[dict[str, str], list[tuple[str
 
     def number(name: str) -> str:
         if name not in shape.columns:
-            return "0::BIGINT"
+            return _ZERO
         if shape.known(name).counts:
             return f"COALESCE(x_{name}, 0)" if shape.known(name).nulls else f"x_{name}"
         # A faulty count must not make a sum overflow, which would stop the whole read.
@@ -116,7 +120,7 @@ def _buckets(shape: Shape, want: Wanted) -> tuple[dict[str, str], list[tuple[str
 
     def total(names: Sequence[str]) -> str:
         here = [number(name) for name in names if name in shape.columns]
-        return " + ".join(here) if here else "0::BIGINT"
+        return " + ".join(here) if here else _ZERO
 
     faults: list[tuple[str, str]] = []
     apart = ("cache_write_5m_tokens", "cache_write_1h_tokens", "cache_write_other_tokens")
@@ -174,7 +178,7 @@ def _final(shape: Shape, want: Wanted, *, guarded: bool) -> list[str]:
     for bucket in BUCKETS:
         sql = f"n_{bucket}_tokens"
         parts.append(f"{safe(sql)} AS {bucket}_tokens")
-    reasoning = "COALESCE(x_reasoning_tokens, 0)" if "reasoning_tokens" in shape.columns else "0::BIGINT"
+    reasoning = "COALESCE(x_reasoning_tokens, 0)" if "reasoning_tokens" in shape.columns else _ZERO
     parts.append(f"{safe(reasoning)} AS reasoning_tokens")
     parts.append(f"{literal(want.source)} AS source")
     parts += [name_of(name) for name in want.other_columns]

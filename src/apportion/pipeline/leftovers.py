@@ -36,7 +36,15 @@ def staging(state: Path) -> Iterator[Path]:
             state.rmdir()
 
 
-def sweep(state: Path, storage: Storage, books: Books, now: datetime, keep: timedelta | None = None) -> None:
+def sweep(
+    state: Path,
+    storage: Storage,
+    books: Books,
+    now: datetime,
+    keep: timedelta | None = None,
+    *,
+    during: str | None = None,
+) -> None:
     """Remove the folders of runs that are dead, and the files that they wrote and never published.
 
     Args:
@@ -45,9 +53,10 @@ def sweep(state: Path, storage: Storage, books: Books, now: datetime, keep: time
         books: Know which files are published; those stay.
         now: With a time zone.
         keep: How long the files of a run stay that no period points to any more; None for ever.
+        during: The run that sweeps.
     """
     if keep is not None:
-        books.expire(now - keep, now)
+        books.expire(now - keep, now, during=during)
     for folder in state.glob(f"{_PREFIX}*-*-*"):
         host, process, _ = folder.name.removeprefix(_PREFIX).rsplit("-", 2)
         with contextlib.suppress(OSError):

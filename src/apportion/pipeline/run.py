@@ -138,7 +138,8 @@ def run(
                     scope=str(only) if only else EVERY_PERIOD,
                 )
                 books.start(stage_run)
-                sweep(project.state, project.storage, books, started, timedelta(days=settings.policies.keep_runs))
+                keep = timedelta(days=settings.policies.keep_runs)
+                sweep(project.state, project.storage, books, started, keep, during=run_id)
                 with books.reading() as reading:
                     work.before = reading.folds()
                 try:

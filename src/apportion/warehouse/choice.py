@@ -24,6 +24,14 @@ _REMOTE = "sc://"
 _ADDRESS = re.compile(r"(?P<kind>spark|sc)://(?P<host>[^:/;,]+)(?::(?P<port>\d+))?")
 _PORTS = {"spark": 7077, "sc": 15002}
 _PATIENCE_SECONDS = 10
+_SESSION = {
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.log.level": "ERROR",
+    # What Spark generates for a wide table is one method, and Java leaves methods of more than 8,000 bytes interpreted.
+    "spark.driver.defaultJavaOptions": "-XX:-DontCompileHugeMethods",
+    "spark.executor.defaultJavaOptions": "-XX:-DontCompileHugeMethods",
+}
 
 
 @dataclass(frozen=True)
@@ -101,8 +109,7 @@ def _session(master: str) -> SparkSession:
     builder = SparkSession.builder
     if master.startswith(_REMOTE):
         return builder.remote(master).getOrCreate()
-    quiet = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false", "spark.log.level": "ERROR"}
     made = builder.master(master).appName("apportion")
-    for setting, value in quiet.items():
+    for setting, value in _SESSION.items():
         made = made.config(setting, value)
     return made.getOrCreate()

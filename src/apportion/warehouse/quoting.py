@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import lru_cache
 
 from sqlglot import exp
 
 from apportion.errors import InvariantError
 
 
+@lru_cache(maxsize=4096)
 def name(text: str) -> str:
     """An identifier in double quotes, whatever is in it."""
     return exp.to_identifier(text, quoted=True).sql(dialect="duckdb")
@@ -19,6 +21,14 @@ def names(texts: Iterable[str], *, of: str = "") -> str:
     """A list of identifiers, each qualified by the relation `of` if one is given."""
     prefix = f"{name(of)}." if of else ""
     return ", ".join(prefix + name(text) for text in texts)
+
+
+def query_of(text: str) -> str:
+    """The query that reads a relation, given by its name; any other query as it is.
+
+    No relation that a step makes has a blank in its name, and there is no query without one.
+    """
+    return text if any(character.isspace() for character in text) else f"SELECT * FROM {name(text)}"
 
 
 def literal(value: object) -> str:

@@ -22,7 +22,7 @@ from pyspark.sql.types import StructType
 
 from apportion.warehouse.duckdb_engine import DuckDBEngine, refuse_inexact
 from apportion.warehouse.engine import Params, Written
-from apportion.warehouse.quoting import literal
+from apportion.warehouse.quoting import literal, query_of
 from apportion.warehouse.quoting import name as quoted
 from apportion.warehouse.spark_session import Files, Session, kinds, world
 from apportion.warehouse.spark_sql import Translator
@@ -123,7 +123,7 @@ class SparkEngine:
 
     def describe(self, query: str) -> dict[str, str]:
         """The columns of a table, view or query, with DuckDB's types, in order."""
-        source = self._source(query)
+        source = query_of(query)
         return kinds(self._frame(source).schema) if self._is_far(source) else self._desk.describe(query)
 
     def register(self, name: str, arrow: pa.Table | pa.RecordBatchReader) -> None:
@@ -165,7 +165,7 @@ class SparkEngine:
         Raises:
             InvariantError: A column is DOUBLE or FLOAT, or other rows were read back than written.
         """
-        source = self._source(query)
+        source = query_of(query)
         if not self._is_far(source):
             written = self._desk.write_parquet(query, path, control)
         else:
@@ -260,9 +260,6 @@ class SparkEngine:
         if key in self._tables or key in self._calls:
             return True
         return key in self._views and key not in seen and self._is_far(self._views[key], seen | {key})
-
-    def _source(self, query: str) -> str:
-        return f"SELECT * FROM {quoted(query)}" if self.exists(query) else query
 
     def _arrow(self, text: str) -> pa.Table:
         with world():

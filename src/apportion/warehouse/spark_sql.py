@@ -96,15 +96,23 @@ def _spelled(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Anonymous) and node.name.lower() == "list_extract":
         values, position = node.expressions
         keys, sought = (one.transform(_spelled) for one in position.expressions)
-        return exp.Anonymous(
-            this="ELEMENT_AT", expressions=[exp.Anonymous(this="MAP_FROM_ARRAYS", expressions=[keys, values]), sought]
-        )
+        return _looked_up(keys, values, sought)
     if isinstance(node, exp.Anonymous) and node.name.lower() == "map_extract_value":
         # Changed in place: what is in a node that is replaced would not be looked at.
         node.set("this", "ELEMENT_AT")
     if isinstance(node, exp.DataType) and node.is_type("INT128"):
         return exp.DataType.build("DECIMAL(38, 0)")
     return node
+
+
+def _looked_up(keys: exp.Expr, values: exp.Expr, sought: exp.Expr) -> exp.Expr:
+    """A look-up in two lists; Spark searches a map from its start, a set of texts by their hash."""
+    pairs = exp.Anonymous(this="MAP_FROM_ARRAYS", expressions=[keys, values])
+    found = exp.Anonymous(this="ELEMENT_AT", expressions=[pairs, sought])
+    same = [key.copy() for key, value in zip(keys.expressions, values.expressions, strict=True) if key == value]
+    if not same:
+        return found
+    return exp.Case(ifs=[exp.If(this=exp.In(this=sought.copy(), expressions=same), true=sought.copy())], default=found)
 
 
 def _files(function: exp.Expr) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """Step texts: one `.sql` file per step, and the few functions that each engine spells in its own way.
 
-DuckDB runs a step as its author wrote it: the exact functions are macros there, and only `columns_of`
-lists and `$name` values are put in, at the places where SQLGlot's tokens say they stand. Every other engine
-gets the same text through SQLGlot's parse tree, with its own definitions swapped in.
+DuckDB runs a step as its author wrote it: the exact functions are macros there, and only lists (`columns_of`,
+`sums_of`) and `$name` values are put in, at the places where SQLGlot's tokens say they stand. Every other
+engine gets the same text through SQLGlot's parse tree, with its own definitions swapped in.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from apportion.errors import InvariantError
 from apportion.warehouse import quoting as quote
 
 COLUMN_LIST = "columns_of"
+SUM_LIST = "sums_of"
 
 _Value = TypeVar("_Value")
 
@@ -28,7 +29,8 @@ _TIMES = f"{_HUGE.format('b')} * CAST(w AS HUGEINT)"
 _SIDE = "CASE WHEN (a < 0) = (b < 0) THEN 1 ELSE -1 END"
 _DEC = "CAST(ABS({0}) AS DECIMAL(38, 0))"
 _DEC_TIMES = "CAST(ABS(b) AS DECIMAL(19, 0)) * CAST(w AS DECIMAL(19, 0))"
-_FRACTION = "CAST(ABS(x) - FLOOR(ABS(x)) AS DECIMAL(18, 18))"
+# A difference of decimals keeps 16 digits on Spark, a remainder all 18.
+_FRACTION = "CAST(ABS(x) % CAST(1 AS DECIMAL(1, 0)) AS DECIMAL(18, 18))"
 _SPARK_UNITS = (
     "CASE WHEN x < 0 THEN -1 ELSE 1 END * (CAST(FLOOR(ABS(x)) AS BIGINT) * CAST(per_one AS BIGINT)"
     f" + CAST(FLOOR({_FRACTION} * CAST(per_one AS DECIMAL(10, 0))) AS BIGINT))"
@@ -108,7 +110,8 @@ def fill(
     """Put column lists and values into a step's text; every other character stays as it was written.
 
     `columns_of('evidence')` in a list becomes `"tag_team", "tag_env"`; `columns_of('evidence', 'c')` becomes
-    `c."tag_team", c."tag_env"`; an empty list takes one comma with it. `$name` becomes the value bound to it.
+    `c."tag_team", c."tag_env"`; an empty list takes one comma with it. `sums_of('counts')`
+    becomes `CAST(SUM("calls") AS BIGINT) AS "calls"` and so on. `$name` becomes the value bound to it.
 
     Args:
         text: SQL in the dialect of DuckDB.
@@ -118,6 +121,8 @@ def fill(
     Raises:
         InvariantError: The text names a list or a value that was not given.
     """
+    if not any(mark in text.lower() for mark in ("$", COLUMN_LIST, SUM_LIST)):
+        return text
     tokens = sqlglot.tokenize(text, read="duckdb")
     edits: list[tuple[int, int, str]] = []
     for i, token in enumerate(tokens):
@@ -125,7 +130,7 @@ def fill(
             name = tokens[i + 1]
             if name.start == token.end + 1 and bindings:
                 edits.append((token.start, name.end + 1, quote.literal(_given(bindings, name.text, "value"))))
-        elif token.text.lower() == COLUMN_LIST and token.token_type == TokenType.VAR:
+        elif token.text.lower() in (COLUMN_LIST, SUM_LIST) and token.token_type == TokenType.VAR:
             edits.append(_column_list(tokens, i, columns or {}))
     for start, end, put in reversed(edits):
         text = text[:start] + put + text[end:]
@@ -186,7 +191,12 @@ def _column_list(tokens: Sequence[Token], at: int, columns: Mapping[str, Sequenc
             end = tokens[close + 1].end + 1
         elif tokens[at - 1].token_type == TokenType.COMMA:
             start = tokens[at - 1].start
-    return start, end, ", ".join(before + quote.name(name) for name in names)
+    listed = [before + quote.name(name) for name in names]
+    if tokens[at].text.lower() == SUM_LIST:
+        listed = [
+            f"CAST(SUM({column}) AS BIGINT) AS {quote.name(name)}" for name, column in zip(names, listed, strict=True)
+        ]
+    return start, end, ", ".join(listed)
 
 
 def _given(values: Mapping[str, _Value], name: str, what: str) -> _Value:

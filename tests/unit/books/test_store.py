@@ -203,6 +203,17 @@ def test_files_of_replaced_runs_expire_and_those_that_are_pointed_to_never(books
         assert [len(view.manifest(f"run-000{number}")) for number in (1, 2, 3)] == [1, 1, 1]
 
 
+def test_nothing_expires_while_another_run_may_list_it(books: Books) -> None:
+    _publish_with(books, 1, "a")
+    _publish_with(books, 2, "b")
+    later = datetime.fromisoformat(AT) + timedelta(days=31)
+    books.start(replace(new_run(3), scope="2026-10"))
+    books.start(replace(new_run(4), scope="2026-11"))
+    assert books.expire(later, later, during="run-0004") == [], "the third may have seen the first as current"
+    books.fail("run-0003", AT, "")
+    assert books.expire(later, later, during="run-0004") == ["run-0001", "run-0003"]
+
+
 def test_one_run_per_period_and_the_other_says_who(books: Books) -> None:
     def begin(number: int, scope: str | None) -> None:
         books.start(replace(new_run(number), scope=scope))

@@ -109,12 +109,14 @@ def test_an_exact_function_with_a_wrong_number_of_arguments_is_a_bug() -> None:
         ("SELECT columns_of('e', 'c') FROM t AS c", 'SELECT c."tag a", c."é""🙂" FROM t AS c'),
         ("SELECT '🙂', columns_of('none'), b", "SELECT '🙂',  b"),
         ("SELECT a GROUP BY a, columns_of('none')", "SELECT a GROUP BY a"),
+        ("SELECT a, sums_of('n')", 'SELECT a, CAST(SUM("calls") AS BIGINT) AS "calls"'),
+        ("SELECT a, sums_of('n', 'c')", 'SELECT a, CAST(SUM(c."calls") AS BIGINT) AS "calls"'),
         ("-- columns_of('e')\nSELECT 'columns_of(''e'')'", "-- columns_of('e')\nSELECT 'columns_of(''e'')'"),
         ("SELECT $day, '$day'", "SELECT CAST('2026-11-01' AS DATE), '$day'"),
     ],
 )
 def test_lists_and_values_are_put_where_they_stand(text: str, filled: str) -> None:
-    columns = {"e": ["tag a", 'é"🙂'], "none": []}
+    columns = {"e": ["tag a", 'é"🙂'], "none": [], "n": ["calls"]}
     assert fill(text, columns, {"day": date(2026, 11, 1)}) == filled
 
 
