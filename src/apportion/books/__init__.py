@@ -7,10 +7,11 @@ from apportion.books.records import (
     Input,
     ManifestPart,
     Posting,
+    Publication,
     Published,
     Run,
 )
-from apportion.books.store import Books, Outcome
+from apportion.books.store import Books
 from apportion.books.view import BooksView
 
 __all__ = [
@@ -21,8 +22,8 @@ __all__ = [
     "Entry",
     "Input",
     "ManifestPart",
-    "Outcome",
     "Posting",
+    "Publication",
     "Published",
     "Run",
 ]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, Protocol
 
-from apportion.errors import InvariantError
+from apportion.errors import InvariantError, Problem
 
 RunStatus = Literal["running", "done", "failed", "superseded"]
 EntryStatus = Literal["final", "estimate"]
@@ -213,6 +214,29 @@ class BookedEntry:
     entry: Entry
     run_id: str
     reverses_entry_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Publication:
+    """Everything that one run makes public, in one transaction.
+
+    Attributes:
+        periods: All periods that the run speaks for, those without any money among them.
+        parts: The files that the warehouse wrote.
+        entries: The journal as the run says it, whole, for these periods.
+        controls: What each stage counted.
+        inputs: The files that were read.
+        problems: What was wrong with the project or its data.
+        folds: What slices of calls became, each with files that are among `parts`.
+    """
+
+    periods: Sequence[str]
+    parts: Sequence[PartLike] = ()
+    entries: Sequence[Entry] = ()
+    controls: Sequence[Control] = ()
+    inputs: Sequence[Input] = ()
+    problems: Sequence[Problem] = ()
+    folds: Sequence[Fold] = ()
 
 
 @dataclass(frozen=True)

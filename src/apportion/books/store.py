@@ -7,7 +7,6 @@ import os
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -19,11 +18,7 @@ from apportion.books import journal
 from apportion.books.database import BUSY_TIMEOUT_SECONDS, Database
 from apportion.books.records import (
     BookedEntry,
-    Control,
-    Entry,
-    Fold,
-    Input,
-    PartLike,
+    Publication,
     Published,
     Run,
 )
@@ -42,29 +37,6 @@ from apportion.books.view import BooksView
 from apportion.errors import ApportionError, InvariantError, Problem
 
 FILE_GRACE = timedelta(days=1)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Everything that one run makes public, in one transaction.
-
-    Attributes:
-        periods: All periods that the run speaks for, those without any money among them.
-        parts: The files that the warehouse wrote.
-        entries: The journal as the run says it, whole, for these periods.
-        controls: What each stage counted.
-        inputs: The files that were read.
-        problems: What was wrong with the project or its data.
-        folds: What slices of calls became, each with files that are among `parts`.
-    """
-
-    periods: Sequence[str]
-    parts: Sequence[PartLike] = ()
-    entries: Sequence[Entry] = ()
-    controls: Sequence[Control] = ()
-    inputs: Sequence[Input] = ()
-    problems: Sequence[Problem] = field(default=())
-    folds: Sequence[Fold] = ()
 
 
 class Books:
@@ -200,12 +172,12 @@ class Books:
             )
         self._database.end_work(run_id)
 
-    def publish(self, run: Run, outcome: Outcome, at: str) -> Published:
+    def publish(self, run: Run, publication: Publication, at: str) -> Published:
         """Make a run current for its periods, in one transaction.
 
         Args:
             run: As given to `start`; by now with `inputs_sha256`.
-            outcome: What becomes public.
+            publication: What becomes public.
             at: When, ISO 8601, UTC.
 
         Returns:
@@ -215,15 +187,15 @@ class Books:
             ApportionError: A period is closed, or the run is not at work any more; nothing was written.
             InvariantError: A control total or the journal does not agree; nothing was written.
         """
-        for control in outcome.controls:
+        for control in publication.controls:
             if not control.ok:
                 raise InvariantError("L1", f"{control.what} of {control.stage}", "agreement", control.value)
         with self._database.writing() as connection:
             _check_run(connection, run.run_id)
-            _open_periods(connection, outcome.periods, at)
-            _list(connection, run.run_id, outcome)
-            done = journal.write(connection, run.run_id, outcome.periods, outcome.entries)
-            _point(connection, run, outcome.periods, at)
+            _open_periods(connection, publication.periods, at)
+            _list(connection, run.run_id, publication)
+            done = journal.write(connection, run.run_id, publication.periods, publication.entries)
+            _point(connection, run, publication.periods, at)
         self._database.end_work(run.run_id)
         return done
 
@@ -331,7 +303,7 @@ def _open_periods(connection: sa.Connection, named: Sequence[str], at: str) -> N
         connection.execute(periods.insert(), new)
 
 
-def _list(connection: sa.Connection, run_id: str, outcome: Outcome) -> None:
+def _list(connection: sa.Connection, run_id: str, publication: Publication) -> None:
     rows: dict[sa.Table, list[dict[str, object]]] = {
         parts: [
             {
@@ -342,11 +314,11 @@ def _list(connection: sa.Connection, run_id: str, outcome: Outcome) -> None:
                 "control_sum": part.control_sum,
                 "sha256": part.sha256,
             }
-            for part in outcome.parts
+            for part in publication.parts
         ],
-        inputs: [vars(one) for one in outcome.inputs],
-        stage_controls: [vars(one) for one in outcome.controls],
-        problems: [_problem_row(one) for one in outcome.problems],
+        inputs: [vars(one) for one in publication.inputs],
+        stage_controls: [vars(one) for one in publication.controls],
+        problems: [_problem_row(one) for one in publication.problems],
         folds: [
             {
                 "label": fold.label,
@@ -355,7 +327,7 @@ def _list(connection: sa.Connection, run_id: str, outcome: Outcome) -> None:
                 "repeated_rows": fold.repeated_rows,
                 "paths": json.dumps([part.path for part in fold.parts]),
             }
-            for fold in outcome.folds
+            for fold in publication.folds
         ],
     }
     for table, listed in rows.items():

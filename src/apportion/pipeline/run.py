@@ -20,9 +20,8 @@ from apportion.allocate.weights import Shape
 from apportion.attribute import evidence
 from apportion.attribute.dimensions import Resolver, Way, map_rows, ways
 from apportion.attribute.scope import decide_scope
-from apportion.books.records import Entry, Input, Run
+from apportion.books.records import Entry, Input, Publication, Run
 from apportion.books.runners import EVERY_PERIOD
-from apportion.books.store import Outcome as Publication
 from apportion.config.settings import Settings
 from apportion.errors import InvariantError, Problem, ProblemsFound, in_order, writing
 from apportion.period import Period

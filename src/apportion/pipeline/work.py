@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from apportion.books.records import Control, Fold, PartLike
-from apportion.books.store import Outcome as Publication
+from apportion.books.records import Control, Fold, PartLike, Publication
 from apportion.config.settings import Settings
 from apportion.errors import Problem
 from apportion.project import Project

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from apportion.books import Books, Entry, Outcome, Posting, Published, Run
+from apportion.books import Books, Entry, Posting, Publication, Published, Run
 from apportion.books.records import EntryStatus
 
 PERIOD = "2026-11"
@@ -34,7 +34,7 @@ def entry(
 def publish(books: Books, number: int, entries: Sequence[Entry], periods: Sequence[str] = (PERIOD,)) -> Published:
     run = new_run(number)
     books.start(run)
-    return books.publish(run, Outcome(periods, entries=entries), AT)
+    return books.publish(run, Publication(periods, entries=entries), AT)
 
 
 @pytest.fixture

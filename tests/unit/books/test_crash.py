@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from apportion.books import Books, ManifestPart, Outcome
+from apportion.books import Books, ManifestPart, Publication
 from apportion.warehouse import DuckDBEngine, write_table
 from tests.conftest import ROOT
 from tests.unit.books.conftest import AT, PERIOD, entry, new_run, publish
@@ -23,7 +23,7 @@ import json, os, signal, sys
 from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy import event
-from apportion.books import Books, Outcome
+from apportion.books import Books, Publication
 from tests.unit.books.conftest import AT, PERIOD, entry, new_run
 
 path = Path(sys.argv[1])
@@ -40,7 +40,7 @@ def attempt(number, deadly):
     books = Books.open(path)
     run = new_run(number)
     books.start(run)
-    books.publish(run, Outcome([PERIOD], entries=[entry("p", number), entry("q", 7)]), AT)
+    books.publish(run, Publication([PERIOD], entries=[entry("p", number), entry("q", 7)]), AT)
 
 seen = []
 for number in range(2, 200):
@@ -75,7 +75,7 @@ for n in range(1000):
 PUBLISHING = """
 import sys
 from pathlib import Path
-from apportion.books import Books, ManifestPart, Outcome
+from apportion.books import Books, ManifestPart, Publication
 from tests.unit.books.conftest import AT, PERIOD, entry, new_run
 
 first = int(sys.argv[2])
@@ -85,7 +85,7 @@ with Books.open(Path(sys.argv[1])) as books:
         books.start(run)
         parts = [ManifestPart(t, PERIOD, f"{t}/{run.run_id}", number, None, "") for t in ("claims", "pools")]
         entries = [entry("p", number), entry(f"q{number % 3}", -number)]
-        books.publish(run, Outcome([PERIOD], parts, entries), AT)
+        books.publish(run, Publication([PERIOD], parts, entries), AT)
 """
 
 
@@ -137,7 +137,7 @@ def test_killed_while_it_writes_files(books: Books, tmp_path: Path, nth: int) ->
     (part,) = write_table(
         engine, "claims", project=tmp_path, warehouse=tmp_path / "w", period=PERIOD, run_id=run.run_id
     )
-    books.publish(run, Outcome([PERIOD], [part], [entry("p", 2)]), AT)
+    books.publish(run, Publication([PERIOD], [part], [entry("p", 2)]), AT)
     assert engine.value("SELECT COUNT(*) FROM read_parquet($1)", [[str(p) for p in books.parts(PERIOD, "claims")]])
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from apportion.books import Books, Control, Input, ManifestPart, Outcome
+from apportion.books import Books, Control, Input, ManifestPart, Publication
 from apportion.books.runners import EVERY_PERIOD
 from apportion.errors import ApportionError, InvariantError, Place, Problem
 from apportion.warehouse.storage import FolderStorage
@@ -25,8 +25,8 @@ def part(run_id: str, table: str = "claims") -> ManifestPart:
     return ManifestPart(table, PERIOD, f"w/{table}/{PERIOD}/{run_id}.parquet", 2, "5", "f" * 64)
 
 
-def everything(run_id: str) -> Outcome:
-    return Outcome(
+def everything(run_id: str) -> Publication:
+    return Publication(
         [PERIOD],
         [part(run_id), part(run_id, "pools")],
         [entry("p", 5)],
@@ -107,7 +107,7 @@ def test_a_control_that_does_not_agree_stops_the_publish(books: Books) -> None:
     books.start(run)
     bad = Control(PERIOD, "allocate", "pools", "5.00 USD", ok=False)
     with pytest.raises(InvariantError, match="pools of allocate"):
-        books.publish(run, Outcome([PERIOD], controls=[bad]), AT)
+        books.publish(run, Publication([PERIOD], controls=[bad]), AT)
 
 
 def test_a_closed_period_is_never_published_again(books: Books, tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_only_a_run_at_work_is_published_and_only_once(books: Books) -> None:
     publish(books, 1, [])
     for number in (1, 2):
         with pytest.raises(ApportionError) as caught:
-            books.publish(new_run(number), Outcome([PERIOD]), AT)
+            books.publish(new_run(number), Publication([PERIOD]), AT)
         assert caught.value.slug == "run-not-at-work"
     books.fail("run-0001", AT, "too late to fail")
     current = books.current_run(PERIOD)
@@ -185,7 +185,7 @@ def _publish_with(books: Books, number: int, path: str) -> None:
     run = new_run(number)
     books.start(run)
     part = ManifestPart("claims", PERIOD, path, 1, "2", "0" * 64)
-    books.publish(run, Outcome([PERIOD], [part], [entry("p", number)]), AT)
+    books.publish(run, Publication([PERIOD], [part], [entry("p", number)]), AT)
 
 
 def test_files_of_replaced_runs_expire_and_those_that_are_pointed_to_never(books: Books) -> None:

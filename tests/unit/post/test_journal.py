@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apportion.books import Books, Entry, Outcome, Posting, Run
+from apportion.books import Books, Entry, Posting, Publication, Run
 from apportion.errors import InvariantError
 from apportion.money import split
 from apportion.post import build_entries, check_balances, check_entries, expected_totals
@@ -266,7 +266,7 @@ def test_l1_every_entry_balances_and_the_books_read_back_the_same(
     with Books.open(folder / "x" / "books.db") as books:
         run = Run("r", "2026-12-01T00:00:00+00:00", "0.1.0", "c", "duckdb")
         books.start(run)
-        books.publish(run, Outcome([PERIOD], entries=entries), "2026-12-01T00:00:00+00:00")
+        books.publish(run, Publication([PERIOD], entries=entries), "2026-12-01T00:00:00+00:00")
         check_balances(books.balances(PERIOD), expected_totals(engine, PERIOD))
         owners = books.balances(PERIOD, "owner:%")
     assert sum(owners.values()) == sum(amount for amount, _ in parts)
