@@ -19,6 +19,7 @@ from apportion.allocate.cents import MARK, hand_out
 from apportion.warehouse.choice import EngineChoice
 from apportion.warehouse.duckdb_engine import DuckDBEngine
 from apportion.warehouse.engine import Engine
+from apportion.warehouse.storage import FolderStorage
 
 CLAIMS = 10_000_000
 AMOUNT = 123_456_789_012
@@ -49,7 +50,7 @@ def main(claims: int) -> None:
             print(f"{claims:,} claims of one pool, cut at {marks} marks")
             for name in ("duckdb", "spark"):
                 choice = EngineChoice(name, "2GB", "local[2]", 0)
-                with choice.open(place / name) as engine:
+                with choice.open(place / name, FolderStorage(place, place)) as engine:
                     engine.use_view("owner_weights_summed", [place / "weights.parquet"])
                     engine.use_view("pool_amounts", [place / "amounts.parquet"])
                     print(f"{name}: {_split(engine, place / f'out-{name}'):.1f} s")

@@ -83,8 +83,13 @@ class Cluster:
 
 
 @contextmanager
-def cluster(folder: Path) -> Iterator[Cluster]:
-    """A master and two workers as processes of their own."""
+def cluster(folder: Path, given: Mapping[str, str]) -> Iterator[Cluster]:
+    """A master and two workers as processes of their own.
+
+    Args:
+        folder: For their files and logs.
+        given: What their environment has besides this process's.
+    """
     port = free_port()
     settings = folder / "conf"
     settings.mkdir(parents=True)
@@ -95,6 +100,7 @@ def cluster(folder: Path) -> Iterator[Cluster]:
         "SPARK_LOCAL_DIRS": str(folder / "spill"),
         "PYSPARK_PYTHON": sys.executable,
         "SPARK_DAEMON_JAVA_OPTS": JAVA,
+        **given,
     }
     made = Cluster(f"spark://{HOST}:{port}", folder, environment)
     try:

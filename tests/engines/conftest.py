@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 
 import pytest
 
 from tests.engines.clusters import HOST, JAVA, Cluster, cluster
+from tests.engines.stores import s3
 from tests.engines.twins import EVERY_FAR, MODE, MODES, Way
 
 _ZONES = {"local": "America/St_Johns", "cluster": "Asia/Kolkata", "connect": "UTC"}
@@ -52,9 +53,19 @@ def stack() -> Iterator[ExitStack]:
 
 
 @pytest.fixture(scope="session")
-def servers(mode: str, stack: ExitStack, tmp_path_factory: pytest.TempPathFactory) -> Cluster | None:
+def credentials(stack: ExitStack) -> Mapping[str, str]:
+    """Those of an S3, with its address."""
+    return stack.enter_context(s3())
+
+
+@pytest.fixture(scope="session")
+def servers(
+    mode: str, stack: ExitStack, credentials: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Cluster | None:
     """The cluster, unless Spark works in this process."""
-    return None if mode == "local" else stack.enter_context(cluster(tmp_path_factory.mktemp("cluster")))
+    if mode == "local":
+        return None
+    return stack.enter_context(cluster(tmp_path_factory.mktemp("cluster"), credentials))
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,8 @@ from apportion.books.database import Database
 from apportion.collect import connector, sync
 from apportion.collect.connectors.objects import ObjectStoreConnector
 from apportion.warehouse import duckdb_engine
+from apportion.warehouse.choice import EngineChoice
+from apportion.warehouse.spark_errors import told
 from tests.errors.case import Case
 from tests.errors.folder import bill, charge, settings
 
@@ -46,6 +48,11 @@ def _no_spark(_folder: Path) -> Iterator[None]:
 def _silent_spark(_folder: Path) -> Iterator[None]:
     with patch("socket.create_connection", side_effect=ConnectionRefusedError("connection refused")):
         yield
+
+
+def _bare_worker(_folder: Path) -> AbstractContextManager[object]:
+    failed = told("pyspark.errors.PythonException: ModuleNotFoundError: No module named 'obstore'")
+    return patch.object(EngineChoice, "open", side_effect=failed)
 
 
 @contextmanager
@@ -254,6 +261,9 @@ WORLD: dict[str, Case] = {
         code=1,
         world=_silent_spark,
         cure="--master",
+    ),
+    "worker-incomplete": Case(
+        {}, "", ("obstore",), words=("run", "--engine", "spark"), code=1, world=_bare_worker, cure="PYSPARK_PYTHON"
     ),
     "memory-exhausted": Case({}, "", ("memory",), words=("run", "--memory", "1MB"), code=1, cure="memory"),
     "store-unreachable": Case(

@@ -118,12 +118,13 @@ def run(
     with staging(project.state) as scratch:
         in_place = project.storage.in_place if publish else None
         folder, warehouse = (project.folder, in_place) if in_place else (scratch, scratch / "warehouse")
-        with writing(str(project.state)), world(), (on or EngineChoice()).open(scratch) as engine:
+        with writing(str(project.state)), world(), (on or EngineChoice()).open(scratch, project.storage) as engine:
             work = Work(project, settings, engine, run_id, warehouse, folder)
             work.problems += project.loaded.problems
             if not publish:
                 outcome = _Stages(work, watch, scratch).go(only)[0]
                 if look:
+                    work.bring()
                     look(outcome, folder, work.parts)
                 return outcome
             with project.books(create=True) as books:
@@ -260,7 +261,7 @@ class _Stages:
         book, problems = PriceBook.load(path, overrides)
         self._work.problems += problems
         work, storage = self._work, self._work.project.storage
-        earlier = Earlier(work.before, self._settings, resolver, inputs, path, lambda one: storage.local(one).exists())
+        earlier = Earlier(work.before, self._settings, resolver, inputs, path, storage.holds)
         folder = UsageFolder(
             self._engine, self._settings, resolver, book, self._scratch, work.keep, earlier, work.list_again
         )

@@ -62,7 +62,14 @@ class Work:
     def list_again(self, parts: Sequence[PartLike]) -> list[Path]:
         """List parts of an earlier run as this one's too."""
         self.again += parts
-        return [self.project.storage.local(part.path) for part in parts]
+        storage = self.project.storage
+        find = storage.path if self.engine.finds_objects else storage.local
+        return [find(part.path) for part in parts]
+
+    def bring(self) -> None:
+        """Have every part that was written on this machine."""
+        for part in self.parts:
+            self.project.storage.fetched(self.folder / part.path)
 
     def settled(self, publication: Publication) -> Publication:
         """The same, every file under the address that it has for good."""

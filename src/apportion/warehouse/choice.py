@@ -7,7 +7,7 @@ import re
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING
 from apportion.errors import ApportionError
 from apportion.warehouse.duckdb_engine import DuckDBEngine
 from apportion.warehouse.engine import Engine
+from apportion.warehouse.exchange import Exchange
+from apportion.warehouse.storage import ObjectStorage, Storage
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 MEMORY_LIMIT = "700MB"
 _REMOTE = "sc://"
+_LOCAL = "local"
 _ADDRESS = re.compile(r"(?P<kind>spark|sc)://(?P<host>[^:/;,]+)(?::(?P<port>\d+))?")
 _PORTS = {"spark": 7077, "sc": 15002}
 _PATIENCE_SECONDS = 10
@@ -51,11 +54,13 @@ class EngineChoice:
     desk_rows: int | None = None
 
     @contextmanager
-    def open(self, scratch: Path) -> Iterator[Engine]:
+    def open(self, scratch: Path, storage: Storage) -> Iterator[Engine]:
         """The engine, until the run has ended.
 
         Args:
-            scratch: A folder for as long as it works; for Spark all workers see it.
+            scratch: A folder for as long as it works.
+            storage: Where published files lie. Workers of a cluster see files of the run there too, if it is an object
+                store; else they see the same folders as this process.
 
         Raises:
             ApportionError: Spark is asked for and is not installed, or its master does not answer.
@@ -74,8 +79,14 @@ class EngineChoice:
                     cure="pip install 'apportion[spark]'",
                 ) from error
             rows = DESK_ROWS if self.desk_rows is None else self.desk_rows
-            with closing(SparkEngine(_session(self.master), desk, scratch / "cluster", desk_rows=rows)) as engine:
-                yield engine
+            with ExitStack() as stack:
+                exchange = None
+                if isinstance(storage, ObjectStorage) and not self.master.startswith(_LOCAL):
+                    exchange = stack.enter_context(closing(Exchange(storage, scratch)))
+                spark = _session(self.master)
+                yield stack.enter_context(
+                    closing(SparkEngine(spark, desk, scratch / "cluster", exchange, desk_rows=rows))
+                )
 
 
 def _answers(master: str) -> None:
@@ -104,7 +115,7 @@ def _session(master: str) -> SparkSession:
     from pyspark.sql import SparkSession
 
     # The workers run the Python that runs this, unless the user names another.
-    if master.startswith("local"):
+    if master.startswith(_LOCAL):
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder
     if master.startswith(_REMOTE):

@@ -44,6 +44,7 @@ class DuckDBEngine:
     name = "duckdb"
     rows_per_slice = ROWS_PER_SLICE
     plain_calls_only = False
+    finds_objects = False
     failures = (duckdb.Error,)
 
     def __init__(

@@ -60,6 +60,10 @@ class Engine(Protocol):
         """Whether Parquet of calls is converted first unless every column has the type that is meant for it."""
 
     @property
+    def finds_objects(self) -> bool:
+        """Whether it reads what is published in an object store there, without a copy on this machine."""
+
+    @property
     def failures(self) -> tuple[type[Exception], ...]:
         """What it raises where it cannot read a file."""
 

@@ -22,6 +22,7 @@ from pyspark.sql.types import StructType
 
 from apportion.warehouse.duckdb_engine import DuckDBEngine, refuse_inexact
 from apportion.warehouse.engine import Params, Written
+from apportion.warehouse.exchange import Exchange
 from apportion.warehouse.quoting import literal, query_of
 from apportion.warehouse.quoting import name as quoted
 from apportion.warehouse.spark_session import Files, Session, kinds, world
@@ -38,7 +39,8 @@ class SparkEngine:
     Args:
         spark: Of any kind: in process, on a cluster, or through Spark Connect. It stays open when the engine closes.
         desk: For everything that is small; its owner closes it.
-        staging: A folder that the driver and all workers see, for what steps make; its owner empties it.
+        staging: A folder for what steps make; its owner empties it.
+        exchange: Where workers that share no folder with the driver see its files; None where they see `staging`.
         desk_rows: The most rows of a result that are read back at the desk.
     """
 
@@ -47,8 +49,17 @@ class SparkEngine:
     plain_calls_only = True
     failures = (duckdb.Error, PySparkException)
 
-    def __init__(self, spark: SparkSession, desk: DuckDBEngine, staging: Path, *, desk_rows: int = DESK_ROWS) -> None:
-        self._session = Session(spark)
+    def __init__(
+        self,
+        spark: SparkSession,
+        desk: DuckDBEngine,
+        staging: Path,
+        exchange: Exchange | None = None,
+        *,
+        desk_rows: int = DESK_ROWS,
+    ) -> None:
+        self.finds_objects = exchange is not None
+        self._session = Session(spark, exchange)
         self._desk = desk
         self._staging = staging
         self._desk_rows = desk_rows
@@ -136,7 +147,7 @@ class SparkEngine:
         files = [str(path) for path in paths]
         self._forget(name)
         if sum(self._rows.get(file, self._desk_rows + 1) for file in files) <= self._desk_rows:
-            self._desk.use_view(name, paths, schema)
+            self._desk.use_view(name, self._session.here(files), schema)
         else:
             self._desk.drop(name)
             self._tables[name.lower()] = self._session.read(name, files, None)
@@ -246,7 +257,7 @@ class SparkEngine:
             self._tables[name] = self._session.read(name, paths, schema, rows)
 
     def _at_desk(self, name: str, columns: Mapping[str, str], paths: Sequence[str]) -> None:
-        listed = ", ".join(literal(path) for path in paths)
+        listed = ", ".join(literal(str(path)) for path in self._session.here(paths))
         source = f" FROM read_parquet([{listed}], union_by_name = true)" if paths else " WHERE FALSE"
         typed = _typed(columns, dict(zip(columns, columns, strict=True)) if paths else {})
         self._desk.run(f"CREATE OR REPLACE TABLE {quoted(name)} AS SELECT {typed}{source}")

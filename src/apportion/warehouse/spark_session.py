@@ -10,16 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pyspark import cloudpickle
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sf
 from pyspark.sql import types as st
-from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 
-from apportion.errors import ApportionError
-from apportion.warehouse import durable, spark_files
+from apportion.warehouse import durable, object_file, spark_files
 from apportion.warehouse.engine import Written
+from apportion.warehouse.exchange import Exchange
+from apportion.warehouse.spark_errors import told
+from apportion.warehouse.spark_files import BATCH_ROWS, FILE, ROW, Piece
 
 # A larger table of the desk is joined by shuffling instead.
 _BROADCAST_ROWS = 200_000
@@ -28,10 +31,17 @@ _BROADCAST_ROWS = 200_000
 _SETTINGS = {
     "spark.sql.ansi.enabled": "true",
     "spark.sql.session.timeZone": "UTC",
-    "spark.sql.execution.arrow.maxRecordsPerBatch": "40960",
+    "spark.sql.execution.arrow.maxRecordsPerBatch": str(BATCH_ROWS),
     "spark.sql.parquet.inferTimestampNTZ.enabled": "true",
 }
-_ROW = "file_row_number"
+# A task reads row groups of a large file until it has as many rows.
+_PIECE_ROWS = 1_000_000
+_SIGNED = {
+    pa.uint8(): pa.int16(),
+    pa.uint16(): pa.int32(),
+    pa.uint32(): pa.int64(),
+    pa.uint64(): pa.decimal128(20, 0),
+}
 _KINDS: dict[type, str] = {
     st.StringType: "VARCHAR",
     st.LongType: "BIGINT",
@@ -69,16 +79,18 @@ class Session:
 
     Args:
         spark: Of any kind: in process, on a cluster, or through Spark Connect. It stays open afterwards.
+        exchange: Where workers that share no folder with the driver see its files; None where they share one.
     """
 
-    def __init__(self, spark: SparkSession) -> None:
+    def __init__(self, spark: SparkSession, exchange: Exchange | None = None) -> None:
         self._spark = spark
+        self._exchange = exchange
         self._views: list[str] = []
         self._scans: dict[tuple[str, ...], str] = {}
         self._made = 0
         # A session may be shared, by another run or by people.
         self._own = f"apportion_{uuid.uuid4().hex[:8]}"
-        for module in (spark_files, durable):
+        for module in (spark_files, durable, object_file):
             cloudpickle.register_pickle_by_value(module)
         for setting, wanted in _SETTINGS.items():
             spark.conf.set(setting, wanted)
@@ -95,19 +107,43 @@ class Session:
 
     def read(self, name: str, paths: Sequence[str], columns: st.StructType | None, rows: int | None = None) -> Files:
         """Files as a table; their columns are read from them if not given."""
-        reader = self._spark.read.schema(columns) if columns else self._spark.read
         with world():
-            frame = reader.parquet(*paths)
+            if self._exchange:
+                frame = self._objects(self._exchange, paths, columns)
+            else:
+                frame = (self._spark.read.schema(columns) if columns else self._spark.read).parquet(*paths)
             return Files(self._view(name, frame), frame.schema, tuple(paths), rows)
 
     def scan(self, paths: tuple[str, ...]) -> str:
         """A view over files with `filename` and `file_row_number` as DuckDB gives them."""
         if paths not in self._scans:
-            frame = self._spark.read.parquet(*paths)
-            path = sf.regexp_replace(sf.url_decode(sf.col("_metadata.file_path")), "^file:(//)?", "")
-            row = sf.col("_metadata.row_index")
-            self._scans[paths] = self._view("files", frame.select("*", path.alias("filename"), row.alias(_ROW)))
+            self._scans[paths] = self._view("files", self._numbered(paths))
         return self._scans[paths]
+
+    def _numbered(self, paths: Sequence[str]) -> DataFrame:
+        if self._exchange:
+            return self._objects(self._exchange, paths, None, numbered=True)
+        frame = self._spark.read.parquet(*paths)
+        path = sf.regexp_replace(sf.url_decode(sf.col("_metadata.file_path")), "^file:(//)?", "")
+        return frame.select("*", path.alias(FILE), sf.col("_metadata.row_index").alias(ROW))
+
+    def _objects(
+        self, exchange: Exchange, paths: Sequence[str], columns: st.StructType | None, *, numbered: bool = False
+    ) -> DataFrame:
+        """Files as workers read them that share no folder with the driver: one task for each piece of one."""
+        files = [Path(path) for path in paths]
+        wanted = columns or from_arrow_schema(_exact(exchange.schema(files[0])), prefer_timestamp_ntz=True)
+        if numbered:
+            wanted = st.StructType(
+                [*wanted.fields, st.StructField(FILE, st.StringType()), st.StructField(ROW, st.LongType())]
+            )
+        pieces = [piece for file in files for piece in _pieces(file, exchange.key(file))]
+        task = spark_files.reader(exchange.url, pieces, to_arrow_schema(wanted, timezone="UTC"))
+        return self._spark.range(0, len(pieces), 1, len(pieces)).mapInArrow(task, wanted)
+
+    def here(self, paths: Sequence[str]) -> list[Path]:
+        """Files where the driver can read them."""
+        return [self._exchange.here(Path(path)) if self._exchange else Path(path) for path in paths]
 
     def send(self, name: str, rows: pa.Table) -> str:
         """A relation of the desk, small enough to be given to every worker whole."""
@@ -128,18 +164,23 @@ class Session:
 
         Args:
             frame: The query.
-            folder: Where the driver and all workers see the same files.
+            folder: Where the driver and all workers see the same files, or what of the exchange is called so.
             stem: What the names of the files begin with.
             control: A column whose exact sum is read back.
         """
-        folder.mkdir(parents=True, exist_ok=True)
-        columns = frame.columns
-        task = spark_files.writer(str(folder), f"{stem}.{self._next()}", columns, control)
+        columns, stem = frame.columns, f"{stem}.{self._next()}"
+        if self._exchange:
+            place = self._exchange.prefix(folder)
+            task = spark_files.writer(place, stem, columns, control, self._exchange.url)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            task = spark_files.writer(str(folder), stem, columns, control)
         with world():
             # A name with a dot in it would be taken for a field of a record.
             plain = frame.toDF(*(f"c{number}" for number in range(len(columns))))
             told = plain.mapInArrow(task, spark_files.ANSWER).toArrow().to_pylist()
-        found = [Written(Path(row["path"]), row["rows"], row["sha256"], row["control_sum"]) for row in told]
+        path = self._exchange.written if self._exchange else Path
+        found = [Written(path(row["path"]), row["rows"], row["sha256"], row["control_sum"]) for row in told]
         return sorted(found, key=lambda file: file.path)
 
     def _view(self, name: str, frame: DataFrame) -> str:
@@ -166,24 +207,45 @@ def _kind(kind: st.DataType) -> str:
     return _KINDS.get(type(kind)) or str(kind.simpleString()).upper()
 
 
+def _pieces(file: Path, key: str) -> list[Piece]:
+    """What tasks read of a file; one that is not here was written by one task, and is read by one."""
+    if not file.exists():
+        return [Piece(key, str(file))]
+    pieces, groups, first, rows = [], [], 0, 0
+    footer = pq.read_metadata(file)
+    for number in range(footer.num_row_groups):
+        groups.append(number)
+        rows += footer.row_group(number).num_rows
+        if rows >= _PIECE_ROWS or number == footer.num_row_groups - 1:
+            pieces.append(Piece(key, str(file), first, tuple(groups)))
+            groups, first, rows = [], first + rows, 0
+    return pieces
+
+
+def _exact(schema: pa.Schema) -> pa.Schema:
+    """Columns in the types that Spark takes, none narrower than it was."""
+    return pa.schema([field.with_type(_spark_type(field.type)) for field in schema])
+
+
+def _spark_type(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_dictionary(kind):
+        return _spark_type(kind.value_type)
+    if pa.types.is_string_view(kind) or pa.types.is_large_string(kind):
+        return pa.string()
+    return _SIGNED.get(kind, kind)
+
+
 def _plain(table: pa.Table) -> pa.Table:
     """The same rows in the types that Spark takes."""
-    views = (pa.types.is_string_view, pa.types.is_large_string)
-    fields = [f.with_type(pa.string()) if any(is_one(f.type) for is_one in views) else f for f in table.schema]
-    return table.cast(pa.schema(fields))
+    return table.cast(_exact(table.schema))
 
 
 @contextmanager
 def world() -> Iterator[None]:
-    """Say what the cluster ran out of in our own words."""
+    """Say what goes wrong on a worker in our own words."""
     try:
         yield
     except PySparkException as error:
-        if "No space left" not in str(error):
-            raise
-        raise ApportionError(
-            "disk-full",
-            "The disk of a worker is full.",
-            cure="Free some space, then run again; the last good run is still current.",
-            retry=True,
-        ) from error
+        if found := told(str(error)):
+            raise found from error
+        raise

@@ -16,10 +16,13 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 import obstore
+import pyarrow as pa
+import pyarrow.parquet as pq
 from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import ObjectStore, from_url
 
 from apportion.errors import ApportionError
+from apportion.warehouse.object_file import ObjectFile
 
 SCHEMES = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss")
 
@@ -34,8 +37,17 @@ class Storage(Protocol):
     def put(self, file: Path, name: str) -> str:
         """Keep a file for good; its address. Nothing points to it yet."""
 
+    def path(self, address: str) -> Path:
+        """What a file is called on this machine, whether or not it is here."""
+
     def local(self, address: str) -> Path:
         """Where a file can be read on this machine."""
+
+    def fetched(self, file: Path) -> Path:
+        """A file of this machine, copied from its object if it is one and is not here."""
+
+    def holds(self, address: str) -> bool:
+        """Whether a file is there."""
 
     def files(self) -> Iterator[tuple[str, datetime]]:
         """Every file that is there: its address, and when it was written."""
@@ -66,9 +78,21 @@ class FolderStorage:
         del name
         return file.relative_to(self._project).as_posix()
 
-    def local(self, address: str) -> Path:
+    def path(self, address: str) -> Path:
         """The file itself."""
         return self._project / PurePosixPath(address)
+
+    def local(self, address: str) -> Path:
+        """The file itself."""
+        return self.path(address)
+
+    def fetched(self, file: Path) -> Path:
+        """The file: what lies in a folder is here."""
+        return file
+
+    def holds(self, address: str) -> bool:
+        """Whether the file exists."""
+        return self.path(address).exists()
 
     def files(self) -> Iterator[tuple[str, datetime]]:
         """Every file below the folder."""
@@ -100,8 +124,15 @@ class ObjectStorage:
     def __init__(self, url: str, cache: Path, open_store: Callable[[str], ObjectStore] = from_url) -> None:
         self._url = url.rstrip("/")
         self._cache = cache
+        # Files by their path on this machine that are objects already: copies, and what workers wrote.
+        self._objects: dict[Path, str] = {}
         with self._world(self._url):
             self._store = open_store(self._url)
+
+    @property
+    def url(self) -> str:
+        """Of the prefix."""
+        return self._url
 
     @property
     def in_place(self) -> Path | None:
@@ -109,18 +140,36 @@ class ObjectStorage:
         return None
 
     def put(self, file: Path, name: str) -> str:
+        """Keep a file under its name, and make sure that all of it arrived; an object is copied within the store.
+
+        Raises:
+            ApportionError: The store does not answer, refuses, or has another size than was sent.
+        """
+        staged = self._objects.get(file)
+        if staged is None:
+            self.send(file, name)
+            return f"{self._url}/{name}"
+        with self._world(f"{self._url}/{name}"):
+            obstore.copy(self._store, staged, name)
+            self._whole(name, obstore.head(self._store, staged)["size"])
+        return f"{self._url}/{name}"
+
+    def send(self, file: Path, name: str) -> None:
         """Upload a file, and make sure that all of it arrived.
 
         Raises:
             ApportionError: The store does not answer, refuses, or has another size than was sent.
         """
-        address = f"{self._url}/{name}"
-        with self._world(address):
+        with self._world(f"{self._url}/{name}"):
             obstore.put(self._store, name, file)
-            arrived = obstore.head(self._store, name)["size"]
-        if arrived != file.stat().st_size:
-            raise _unreachable(address, f"{file.stat().st_size:,} bytes were sent, {arrived:,} arrived", refused=False)
-        return address
+            self._whole(name, file.stat().st_size)
+
+    def path(self, address: str) -> Path:
+        """What the copy of an object is called."""
+        name = self._name(address)
+        copy = self._cache / hashlib.sha256(address.encode()).hexdigest()[:32] / PurePosixPath(name).name
+        self._objects[copy] = name
+        return copy
 
     def local(self, address: str) -> Path:
         """A copy of an object; one that is there already is not fetched again.
@@ -128,28 +177,68 @@ class ObjectStorage:
         Raises:
             ApportionError: The store does not answer or refuses.
         """
-        name = self._name(address)
-        copy = self._cache / hashlib.sha256(address.encode()).hexdigest()[:32] / PurePosixPath(name).name
-        if copy.exists():
-            return copy
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        partial = copy.with_name(f".{copy.name}.{os.getpid()}.part")
+        return self.fetched(self.path(address))
+
+    def holds(self, address: str) -> bool:
+        """Whether the object is there.
+
+        Raises:
+            ApportionError: The store does not answer or refuses.
+        """
         try:
-            with self._world(address), partial.open("wb") as file:
+            with self._world(address):
+                obstore.head(self._store, self._name(address))
+        except NotFoundError:
+            return False
+        return True
+
+    def is_object(self, file: Path, name: str) -> None:
+        """Note that a file of this machine is an object, whether or not it is here too."""
+        self._objects[file] = name
+
+    def object_of(self, file: Path) -> str | None:
+        """The object that a file is, if it is one."""
+        return self._objects.get(file)
+
+    def fetched(self, file: Path) -> Path:
+        """The file, copied from its object unless it is here.
+
+        Raises:
+            ApportionError: The store does not answer or refuses.
+        """
+        name = self._objects.get(file)
+        if name is None or file.exists():
+            return file
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_name(f".{file.name}.{os.getpid()}.part")
+        try:
+            with self._world(f"{self._url}/{name}"), partial.open("wb") as copy:
                 for chunk in obstore.get(self._store, name).stream():
-                    file.write(chunk)
-            partial.replace(copy)
+                    copy.write(chunk)
+            partial.replace(file)
         except NotFoundError:
             # A file that is gone is found missing where it is read, like one that is gone from a folder.
-            return copy
+            return file
         finally:
             partial.unlink(missing_ok=True)
-        return copy
+        return file
 
-    def files(self) -> Iterator[tuple[str, datetime]]:
-        """Every object below the prefix."""
+    def schema(self, file: Path) -> pa.Schema:
+        """The columns of a Parquet file, here or in its object.
+
+        Raises:
+            ApportionError: The store does not answer or refuses.
+        """
+        name = self._objects.get(file)
+        if name is None or file.exists():
+            return pq.read_schema(file)
+        with self._world(f"{self._url}/{name}"):
+            return pq.read_schema(ObjectFile(self._store, name))
+
+    def files(self, below: str | None = None) -> Iterator[tuple[str, datetime]]:
+        """Every object below the prefix, or below a name in it."""
         with self._world(self._url):
-            for page in obstore.list(self._store):
+            for page in obstore.list(self._store, below):
                 for meta in page:
                     yield f"{self._url}/{meta['path']}", meta["last_modified"]
 
@@ -157,6 +246,12 @@ class ObjectStorage:
         """Delete an object."""
         with self._world(address), suppress(NotFoundError, FileNotFoundError):
             obstore.delete(self._store, self._name(address))
+
+    def _whole(self, name: str, size: int) -> None:
+        arrived = obstore.head(self._store, name)["size"]
+        if arrived != size:
+            address = f"{self._url}/{name}"
+            raise _unreachable(address, f"{size:,} bytes were sent, {arrived:,} arrived", refused=False)
 
     def _name(self, address: str) -> str:
         return address.removeprefix(f"{self._url}/")

@@ -174,7 +174,7 @@ def write_table(
         found = sum(Decimal(file.control_sum) for file in files if file.control_sum is not None)
         if control is None or found != expect:
             for file in files:
-                file.path.unlink()
+                file.path.unlink(missing_ok=True)
             raise InvariantError("L1", f"control total of {table} {period}", expect, found if control else None)
     return [
         Part(table, period, file.path.relative_to(project).as_posix(), file.rows, file.control_sum, file.sha256)
