@@ -158,6 +158,12 @@ def cents(
     return posted
 
 
+def compared(con: DuckDBPyConnection, context: Context, period: Period, by: str) -> tuple[Cents, Cents | None]:
+    """The posted cents of a period by a dimension, and those of the month before; None if there is none."""
+    known = has_period(con, period.previous)
+    return cents(con, context, period, by), cents(con, context, period.previous, by) if known else None
+
+
 def has_period(con: DuckDBPyConnection, period: Period) -> bool:
     """Whether anything at all was allocated in a period: without it a comparison is n/a, not 0."""
     found = con.execute("SELECT 1 FROM pools WHERE period = $period LIMIT 1", {"period": str(period)})

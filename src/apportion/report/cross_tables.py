@@ -41,7 +41,7 @@ def cross_table(
     Raises:
         ApportionError: There is no such dimension.
     """
-    names = {**queries.cut_by(context, down), **queries.cut_by(context, across, "e")}
+    names = {"d": queries.value_of(context, down), "e": queries.value_of(context, across)}
     found = [(d, e, int(nano)) for d, e, nano in queries.run(con, "cross", {"period": str(period)}, names)]
     across_sums = sums((e, nano) for _, e, nano in found)
     heads = ranked(across_sums)

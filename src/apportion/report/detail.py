@@ -10,7 +10,7 @@ from duckdb import DuckDBPyConnection
 from apportion.money import apportion, half_up_div, minor_digits, show
 from apportion.period import Period
 from apportion.report import queries
-from apportion.report.cents import PARTS, USAGE_KINDS, Cents, cents, has_period, ranked, sums
+from apportion.report.cents import PARTS, USAGE_KINDS, Cents, cents, ranked, sums
 from apportion.report.context import Context, is_rest
 from apportion.report.evidence import evidence_of
 from apportion.report.notes import counted, pool_notes, standing_notes
@@ -77,7 +77,15 @@ class _Claim:
 
 
 def detail(
-    con: DuckDBPyConnection, context: Context, period: Period, *, dimension: str, value: str, every: Table
+    con: DuckDBPyConnection,
+    context: Context,
+    period: Period,
+    *,
+    dimension: str,
+    value: str,
+    every: Table,
+    now: Cents,
+    before: Cents | None,
 ) -> list[Table]:
     """The tables of one value's statement, each of whose sums stands in the summary.
 
@@ -88,16 +96,17 @@ def detail(
         dimension: Of the value.
         value: As a reader may see it.
         every: The table of all statements that this one is a row of.
+        now: What that table shows.
+        before: What it compares with; None if there is no month before.
     """
     blank = replace(every, rows=(), total=None, notes=(), columns=())
-    now = cents(con, context, period, dimension, categories=True).of(value=value)
-    tables = [_summary(con, context, period, dimension=dimension, value=value, every=every)]
+    tables = [_summary(con, context, period, value=value, every=every, now=now, before=before)]
     if dimension != context.owner:
-        return [*tables, _by_category(blank, now)]
+        return [*tables, _by_category(blank, now.of(value=value))]
     names = {"d": queries.shown(context, dimension, "owner")}
     parameters = {"period": str(period), "value": value}
     claims = [_Claim(*row) for row in queries.run(con, "owner_claims", parameters, names)]
-    tables.append(_by_category(blank, now))
+    tables.append(_by_category(blank, cents(con, context, period, dimension, categories=True).of(value=value)))
     made = [
         _direct(con, context, period, blank=blank, value=value, claims=claims),
         _by_rule(con, context, period, blank=blank, value=value, claims=claims),
@@ -110,16 +119,22 @@ def detail(
 
 
 def _summary(
-    con: DuckDBPyConnection, context: Context, period: Period, *, dimension: str, value: str, every: Table
+    con: DuckDBPyConnection,
+    context: Context,
+    period: Period,
+    *,
+    value: str,
+    every: Table,
+    now: Cents,
+    before: Cents | None,
 ) -> Table:
-    now = cents(con, context, period, dimension).of(value=value)
-    known = has_period(con, period.previous)
-    before = cents(con, context, period.previous, dimension).of(value=value) if known else Cents(())
+    mine = now.of(value=value)
+    last = None if before is None else before.of(value=value)
     rows = []
-    parts, earlier = now.by_part, before.by_part
+    parts, earlier = mine.by_part, {} if last is None else last.by_part
     for part, title in _LINES.items():
         if part in parts or part in earlier:
-            rows.append(_line(title, parts.get(part, 0), earlier.get(part, 0) if known else None))
+            rows.append(_line(title, parts.get(part, 0), None if last is None else earlier.get(part, 0)))
     return Table(
         name="summary",
         title=f"{value}, {'credit note' if now.total < 0 else 'statement'}, {period.title}, {context.currency}",
@@ -131,7 +146,7 @@ def _summary(
             Column("change_percent", "%", "percent", signed=True),
         ),
         rows=tuple(rows),
-        total=_line(f"Charged to {value}", now.total, before.total if known else None),
+        total=_line(f"Charged to {value}", mine.total, None if last is None else last.total),
         notes=(_adds_up(every), *standing_notes(con, context, period)),
         currency=context.currency,
         period=str(period),

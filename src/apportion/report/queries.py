@@ -86,16 +86,23 @@ def shown(context: Context, dimension: str, column: str | None = None) -> exp.Ex
     return exp.Case().when(unowned, exp.Literal.string(UNALLOCATED)).else_(other)
 
 
-def cut_by(context: Context, dimension: str, key: str = "d") -> dict[str, exp.Expr]:
-    """What stands for the placeholders `a.<key>` and `a.<key>_via` of `allocated_charges`.
+def value_of(context: Context, dimension: str) -> exp.Expr:
+    """A dimension's value in `allocated_charges` as a reader may see it, `category` among the dimensions."""
+    return shown(context, dimension, _column(context, dimension))
+
+
+def cut_by(context: Context, dimension: str) -> dict[str, exp.Expr]:
+    """What stands for the columns of a dimension: `a.raw` and `a.raw_via` in `allocated_charges`, `a.d` above them.
 
     The owner's own layer is that of its claim; any other dimension's layer is that of the way its value came.
     """
-    if dimension == context.owner:
-        return {key: shown(context, dimension, "owner"), f"{key}_via": exp.null()}
-    if context.known(dimension) == "category":
-        return {key: _of("category"), f"{key}_via": exp.null()}
-    return {key: shown(context, dimension), f"{key}_via": _of(f"{dimension}_via")}
+    column = _column(context, dimension)
+    via = _of(f"{dimension}_via") if column == dimension != "category" else exp.null()
+    return {"raw": _of(column), "raw_via": via, "d": shown(context, dimension, "raw")}
+
+
+def _column(context: Context, dimension: str) -> str:
+    return "owner" if context.known(dimension) == context.owner else dimension
 
 
 def cut_by_columns(context: Context, dimension: str, key: str = "d") -> dict[str, exp.Expr]:

@@ -1,12 +1,21 @@
 -- The same cents by another dimension: each pool's posted cents are apportioned over that dimension's values,
 -- then each value's cents over the layers in which the values came and the categories (decision D5, twin of
 -- money.apportion).
--- Reads:  allocated_charges, pools, dimension_ways. `a.d` and `a.d_via` stand for the dimension's columns.
+-- Reads:  allocated_charges, pools, dimension_ways. `a.raw` and `a.raw_via` stand for the dimension's columns,
+--         `a.d` for its value as shown.
 -- Writes: value, kind, category, layer, posted_nano (nano-units, always whole minor units).
 -- Grain:  value as shown × kind × category × layer, for one period.
 -- Law:    L4, the sum over the values is the sum over the owners, pool by pool.
 -- Whole units are counted in nano (`amount - amount % unit`), so that nothing is ever divided.
-WITH cells AS (
+WITH summed AS (
+  -- Rows are added up before anything is looked up for them: there are millions, and few of them differ.
+  SELECT a.pool_id AS pool_id, a.category AS category, a.raw AS raw, a.raw_via AS via, a.layer AS layer,
+    SUM(a.cost_nano) AS nano
+  FROM allocated_charges AS a
+  WHERE a.period = $period AND NOT a.owner LIKE 'pool:%'
+  GROUP BY 1, 2, 3, 4, 5
+),
+cells AS (
   SELECT
     a.pool_id AS pool_id,
     p.kind AS kind,
@@ -14,21 +23,18 @@ WITH cells AS (
     a.d AS value,
     CASE
       WHEN a.d = 'unallocated' THEN 'unallocated'
-      WHEN a.d_via = -1 THEN 'shared'
-      WHEN a.d_via = 0 THEN 'unallocated'
+      WHEN a.via = -1 THEN 'shared'
+      WHEN a.via = 0 THEN 'unallocated'
       WHEN w.layer IS NOT NULL THEN w.layer
       ELSE a.layer
     END AS layer,
-    a.cost_nano AS cost_nano
-  FROM allocated_charges AS a
-  JOIN pools AS p ON p.pool_id = a.pool_id
-  LEFT JOIN dimension_ways AS w ON w.dimension = $dimension AND w.via = a.d_via
-  WHERE a.period = $period
-    AND p.period = $period
-    AND NOT a.owner LIKE 'pool:%'
+    a.nano AS nano
+  FROM summed AS a
+  JOIN pools AS p ON p.pool_id = a.pool_id AND p.period = $period
+  LEFT JOIN dimension_ways AS w ON w.dimension = $dimension AND w.via = a.via
 ),
 parts AS (
-  SELECT pool_id, kind, category, value, layer, SUM(cost_nano) AS nano
+  SELECT pool_id, kind, category, value, layer, SUM(nano) AS nano
   FROM cells
   GROUP BY pool_id, kind, category, value, layer
 ),

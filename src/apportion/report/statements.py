@@ -10,7 +10,7 @@ from duckdb import DuckDBPyConnection
 from apportion.errors import WrongUsage
 from apportion.money import show
 from apportion.period import Period
-from apportion.report.cents import PARTS, Cents, cents, has_period, ranked
+from apportion.report.cents import PARTS, Cents, compared, ranked
 from apportion.report.context import UNALLOCATED, Context, is_rest, shown_value
 from apportion.report.detail import detail
 from apportion.report.notes import pool_notes, standing_notes, unknown_calls
@@ -55,10 +55,12 @@ def statements(con: DuckDBPyConnection, context: Context, period: Period, by: st
         WrongUsage: There is no such dimension.
     """
     dimension = context.known(by or context.owner)
-    now = cents(con, context, period, dimension)
-    before: Cents | None = None
-    if has_period(con, period.previous):
-        before = cents(con, context, period.previous, dimension)
+    return _everyone(con, context, period, dimension, *compared(con, context, period, dimension))
+
+
+def _everyone(
+    con: DuckDBPyConnection, context: Context, period: Period, dimension: str, now: Cents, before: Cents | None
+) -> Table:
     earlier = before.by_value if before else {}
     totals = {**dict.fromkeys(earlier, 0), **now.by_value}
     everything, parts = now.by_part, now.parts_by_value
@@ -132,10 +134,11 @@ def statement(
     Raises:
         WrongUsage: There is no such dimension, or nothing was ever charged to such a value.
     """
-    every = statements(con, context, period, by)
+    dimension = context.known(by or context.owner)
+    now, before = compared(con, context, period, dimension)
+    every = _everyone(con, context, period, dimension, now, before)
     if owner is None:
         return [every]
-    dimension = by or context.owner
     names = [str(cell) for cell in every.column(dimension)]
     value = owner if owner in names else shown_value(context, dimension, owner)
     if value not in names:
@@ -145,4 +148,4 @@ def statement(
             f"There is no statement of {period} for {dimension} {owner!r}; there is {', '.join(names[:20])}.",
             cure=f"did you mean {near[0]!r}?" if near else "name one of them",
         )
-    return detail(con, context, period, dimension=dimension, value=value, every=every)
+    return detail(con, context, period, dimension=dimension, value=value, every=every, now=now, before=before)
