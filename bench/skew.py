@@ -40,7 +40,7 @@ def main(claims: int) -> None:
         place = Path(folder)
         with DuckDBEngine(place, memory_limit="2GB") as duck:
             # The first claim weighs as much as all the others.
-            weight = f"CASE WHEN i = 0 THEN {claims} * 500 ELSE 1 + hash(i) % 1000 END"
+            weight = f"CASE WHEN i = 0 THEN CAST({claims} AS BIGINT) * 500 ELSE 1 + hash(i) % 1000 END"
             duck.run(
                 f"COPY (SELECT 'pool' AS pool_id, printf('owner-%08d', i) AS owner, CAST({weight} AS BIGINT) AS weight"
                 f" FROM range({claims}) AS r(i)) TO '{place}/weights.parquet'"
