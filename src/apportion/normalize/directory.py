@@ -100,7 +100,8 @@ def take_lookup(con: duckdb.DuckDBPyConnection, objects: Sequence[RecordFile], s
     )
     columns = _columns(con)
     spelled = {fold(column): column for column in reversed(columns)}
-    used = [spelled[fold(key)] for key in spec.keys if fold(key) in spelled]
+    # Several dimensions may ask one look-up by one key, in one spelling or another.
+    used = list(dict.fromkeys(spelled[fold(key)] for key in spec.keys if fold(key) in spelled))
     pairs = [(on, take, on, take) for on in used or columns for take in columns if take != on]
     _make_long(con, spec.source, pairs)
     found: list[Problem] = []

@@ -73,6 +73,16 @@ def test_a_look_up_in_long_form(tmp_path: Path) -> None:
     ]
 
 
+def test_a_look_up_that_several_dimensions_ask_says_each_thing_once(tmp_path: Path) -> None:
+    con = connect()
+    text = "API_Key_Id,team,feature\nk1,search,answers\n"
+    keys = ("api_key_id", "api_key_id", "API_Key_Id")
+    done = run(con, [item(tmp_path, "lookup", "keys.csv", text, "keys")], keys=keys)
+    assert done.problems == ()
+    found = rows(con, "SELECT key, take_column, value FROM directory_values ORDER BY ALL")
+    assert found == [("k1", "feature", "answers"), ("k1", "team", "search")]
+
+
 def test_many_teams_may_share_a_cost_centre(tmp_path: Path) -> None:
     con = connect()
     done = run(con, [item(tmp_path, "lookup", "t.csv", "team,cost_center\na,001\nb,001\n", "teams")])
