@@ -1,6 +1,6 @@
 # Every target does all of its own set-up: from a bare clone it needs Python 3.11+, make and PyPI.
 #
-#   make demo     install, then run the small worked company of examples/acme through every stage
+#   make demo     install, then write the worked company Larkspur and run it through every stage
 #   make test     install, then run the whole suite
 #   make test-engines   install Spark too, then run every case on DuckDB and on Spark, in three ways (Java 17)
 #   make lint     ruff, mypy and the layer contracts
@@ -59,7 +59,7 @@ lock: setup-dev
 	@$(BIN)/python .ci/lock
 
 clean:
-	rm -rf $(VENV) .apportion-demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist bench/data
+	rm -rf $(VENV) larkspur .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist bench/data
 	find src tests bench examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 setup: $(VENV)/.made-runtime

@@ -7,7 +7,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, chdir, closing, contextmanager
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import NoReturn
@@ -155,10 +155,6 @@ def _no_driver(_folder: Path) -> Iterator[None]:
         yield
 
 
-def _no_examples(folder: Path) -> AbstractContextManager[object]:
-    return patch("apportion.cli.demo.PLACES", (folder / "nowhere",))
-
-
 WORLD: dict[str, Case] = {
     "problems-found": Case(
         {"bills/b.csv": b"", "bills/c.txt": "x"},
@@ -202,7 +198,15 @@ WORLD: dict[str, Case] = {
         world=_other_currency,
         cure="apportion run",
     ),
-    "no-example": Case({}, "", ("acme",), words=("demo", "--into", "somewhere"), code=1, world=_no_examples),
+    "folder-taken": Case(
+        {},
+        "",
+        ("bills holds something else", "nothing was touched"),
+        words=("demo", "--into", "bills"),
+        code=2,
+        world=chdir,
+        cure="apportion demo --into bills-2",
+    ),
     "books-busy": Case(
         {}, "", ("books.db", "locked"), words=("run",), before=RUN, code=1, world=_locked_books, cure="other run"
     ),

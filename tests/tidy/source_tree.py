@@ -9,7 +9,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "apportion"
-_SKIPPED = {".venv", ".git", ".apportion", ".apportion-demo", "__pycache__", "build", "dist"}
+_SKIPPED = {".venv", ".git", ".apportion", "__pycache__", "build", "dist"}
+_DEMO = ROOT / "larkspur"
 
 
 def product_modules() -> list[Path]:
@@ -37,7 +38,11 @@ def tracked_files() -> list[Path]:
             check=True,
         ).stdout.decode()
     except (OSError, subprocess.CalledProcessError):
-        found = (p for p in ROOT.rglob("*") if p.is_file() and not _SKIPPED & set(p.relative_to(ROOT).parts))
+        found = (
+            p
+            for p in ROOT.rglob("*")
+            if p.is_file() and _DEMO not in p.parents and not _SKIPPED & set(p.relative_to(ROOT).parts)
+        )
         return sorted(found)
     return sorted(path for name in listed.split("\0") if name and (path := ROOT / name).is_file())
 

@@ -86,7 +86,9 @@ class Pool:
         return self.usage_basis == "list cost"
 
     def noted(self, text: str) -> Pool:
-        """The same pool with one more remark."""
+        """The same pool with one more remark, unless it has it already."""
+        if f"; {text};" in f"; {self.note};":
+            return self
         return replace(self, note=f"{self.note}; {text}" if self.note else text)
 
 

@@ -183,7 +183,9 @@ def _add_measured(engine: Engine, shape: Shape, rules: Mapping[str, Rule], chose
         f"""SELECT pool_id, window_no, MIN(day) AS day, {owner} AS owner, {shape.shared_sql("m")} AS layer,
           '{USE}' AS role, {names(shape.columns, of="m")}, CAST(SUM(quantity_micro) AS BIGINT) AS weight
         FROM measured AS m WHERE pool_id NOT IN ({floored})
-        GROUP BY pool_id, window_no, {names(shape.columns, of="m")}""",
+        GROUP BY pool_id, window_no, {names(shape.columns, of="m")}
+        -- A row that only says the capacity names nobody.
+        HAVING {owner} <> '{UNALLOCATED}' OR SUM(quantity_micro) <> 0""",
     )
     engine.run(
         f"""CREATE OR REPLACE TABLE metered_owners AS

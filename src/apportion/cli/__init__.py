@@ -6,9 +6,9 @@ Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 problems in the project or data, 
 from __future__ import annotations
 
 import re
-import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -78,23 +78,13 @@ def _whole(
 
 @app.command()
 def demo(
-    into: Annotated[Path, typer.Option("--into", help="Where to put the worked company.")] = Path(".apportion-demo"),
+    into: Annotated[Path, typer.Option("--into", help="Where to put the worked company.")] = Path("larkspur"),
 ) -> None:
-    """Run a small worked company through every stage and show its month."""
-    from apportion.cli.demo import example
-    from apportion.cli.summary import headline, try_next
-    from apportion.project import Project
+    """Write a worked company, run it through every stage and show its latest month."""
+    from apportion.cli.demo import CLOSING, present, put
 
-    folder = into / "acme"
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(example("acme"), folder, ignore=shutil.ignore_patterns(".apportion", "__pycache__"))
-    found = _run(folder, None)
-    typer.echo(headline(Project.open(folder).settings.company, found) + "\n")
-    _show(folder, None, ["statements", "coverage"])
-    typer.echo()
-    _verify(folder, None, Format.TABLE, None)
-    typer.echo(err=True)
-    try_next(folder, "explain search", "explain gpu-pool", "statement --by product", "coverage")
+    put(into)
+    present(into, _run(into, None, now=lambda: CLOSING))
 
 
 @app.command()
@@ -164,14 +154,19 @@ def run(
         try_next(project, "statement", "coverage", "reconcile", "verify")
 
 
-def _run(project: Path, period: Period | None, on: EngineChoice | None = None) -> list[Month]:
+def _run(
+    project: Path,
+    period: Period | None,
+    on: EngineChoice | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> list[Month]:
     """Run and publish; the problems, what was posted and the months' totals go to stderr."""
     from apportion.cli.summary import months
     from apportion.pipeline import run as run_all
     from apportion.project import Project
 
     opened = Project.open(project)
-    outcome = run_all(opened, only=period, progress=Bars(stderr()), on=on)
+    outcome = run_all(opened, only=period, progress=Bars(stderr()), on=on, now=now)
     _tell(outcome.problems)
     moved = f"{_counted(outcome.posted, 'entry')} posted, {outcome.kept:,} kept, {outcome.reversed:,} reversed"
     typer.echo(f"{', '.join(outcome.periods) or 'no period'} published: {moved}", err=True)

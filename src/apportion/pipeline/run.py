@@ -365,8 +365,8 @@ def _followers(settings: Settings) -> frozenset[str]:
 
 
 def _run_id(started: datetime, project: Project) -> str:
-    """Sorts by time; the hash keeps two projects' runs apart in one store."""
-    digest = hashlib.sha256(f"{started.isoformat()}{project.folder}".encode()).hexdigest()
+    """Sorts by time; the hash keeps two projects' runs apart in one store, wherever they lie."""
+    digest = hashlib.sha256(f"{started.isoformat()}{project.config_sha256}".encode()).hexdigest()
     return f"{started:%Y%m%dT%H%M%S%fZ}-{digest[:6]}"
 
 

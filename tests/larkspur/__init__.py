@@ -1,0 +1,1 @@
+"""Larkspur and its answer key."""
