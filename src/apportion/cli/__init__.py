@@ -230,10 +230,16 @@ def coverage(
     project: ProjectOption = HERE,
     period: PeriodOption = None,
     by: Annotated[str | None, typer.Option("--by", help="One dimension; all of them if not given.")] = None,
+    fix: Annotated[bool, typer.Option("--fix", help="What nobody owns, by money, and what would cure it.")] = False,  # noqa: FBT002
     form: FormatOption = Format.TABLE,
     output: OutputOption = None,
 ) -> None:
     """How much of the cost has an owner, in four layers."""
+    if fix:
+        from apportion.cli.reports import gap_table
+
+        write([gap_table(project, period)], form, output)
+        return
     names = ["coverage"] if by else ["coverage", "coverage-by-dimension"]
     _show(project, period, names, by=by, form=form, output=output)
 

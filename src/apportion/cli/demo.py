@@ -62,7 +62,7 @@ def present(folder: Path, found: Sequence[Month]) -> None:
         lead = headline(project.settings.company, found)
         write(tables, Format.TABLE, None, lead=lead, tail=f"\n{certify(view).line}")
     typer.echo(f"\nWhat is planted in it, and how each is found: {folder / 'README.md'}\n", err=True)
-    try_next(folder, "explain support", "explain unallocated", "statement --owner growth")
+    try_next(folder, "explain support", "coverage --fix", "statement --owner growth")
 
 
 def _refuse_others(folder: Path, settings: bytes) -> None:

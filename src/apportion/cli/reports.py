@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import typer
 
-from apportion.project import View
+from apportion.period import Period
+from apportion.project import Project, View
 from apportion.report.context import shown_value
 from apportion.report.coverage import coverage, coverage_by_dimension
 from apportion.report.cross_tables import cross_table, usual_tables
+from apportion.report.gaps import gaps, tag_in, ways_in
 from apportion.report.listings import LISTINGS, cells, listing
 from apportion.report.reconcile import reconcile
 from apportion.report.statements import statements
@@ -72,6 +75,14 @@ def in_order(tables: Sequence[Table], name: str, *, descending: bool) -> list[Ta
         ordered(table, name, descending=descending) if name in [c.name for c in table.columns] else table
         for table in tables
     ]
+
+
+def gap_table(folder: Path, period: Period | None) -> Table:
+    """What nobody owns in a period of a project, and what would name an owner."""
+    project = Project.open(folder)
+    with project.view(period) as view:
+        ways, tag = ways_in(project.settings), tag_in(project.settings)
+        return gaps(view.engine.connection, view.context, view.period, ways, tag)
 
 
 REPORTS: Mapping[str, Report] = {
