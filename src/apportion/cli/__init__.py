@@ -5,7 +5,6 @@ Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 problems in the project or data, 
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -16,8 +15,19 @@ import typer
 
 from apportion import __version__
 from apportion.cli.choices import Category, EngineKind, ExportName, one_of
+from apportion.cli.doctor import doctor
+from apportion.cli.options import (
+    HERE,
+    FormatOption,
+    OutputOption,
+    PeriodOption,
+    ProjectOption,
+    RunPeriodOption,
+    memory_of,
+)
 from apportion.cli.output import Format, write
 from apportion.cli.progress import Bars, stderr
+from apportion.cli.report_folder import report
 from apportion.errors import EXIT_BUG, EXIT_GATE, EXIT_PROBLEMS, ApportionError, Problem, ProblemsFound, writing
 from apportion.period import Period
 
@@ -33,38 +43,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-
-
-def _period(text: str) -> Period:
-    try:
-        return Period.parse(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"{error}") from error
-
-
-def _memory(text: str) -> str:
-    if not re.fullmatch(r"\s*[0-9]+(\.[0-9]+)?\s*([KMGT]i?B)\s*", text, re.IGNORECASE):
-        raise typer.BadParameter(f"{text!r} is no amount of memory such as 512MB or 2GB")
-    return text.strip()
-
-
-ProjectOption = Annotated[
-    Path, typer.Option("--project", "-p", help="The folder with apportion.yaml.", show_default="this folder")
-]
-RunPeriodOption = Annotated[
-    Period | None,
-    typer.Option("--period", parser=_period, metavar="YYYY-MM", help="Only this period; all of them if not given."),
-]
-PeriodOption = Annotated[
-    Period | None,
-    typer.Option("--period", parser=_period, metavar="YYYY-MM", help="The accounting period; the latest if not given."),
-]
-FormatOption = Annotated[
-    Format,
-    typer.Option("--format", parser=one_of(Format), metavar="table|csv|json|xlsx", help="How to write it."),
-]
-OutputOption = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead of stdout.")]
-HERE = Path()
 
 
 @app.callback(invoke_without_command=True)
@@ -121,7 +99,7 @@ def run(
     period: RunPeriodOption = None,
     preview: Annotated[bool, typer.Option("--preview", help="Print what it would publish, only.")] = False,  # noqa: FBT002
     memory: Annotated[
-        str, typer.Option("--memory", parser=_memory, metavar="SIZE", help="How much memory the engine may use.")
+        str, typer.Option("--memory", parser=memory_of, metavar="SIZE", help="How much memory the engine may use.")
     ] = "1GB",
     engine: Annotated[
         EngineKind,
@@ -326,6 +304,9 @@ def _verify(project: Path, period: Period | None, form: Format, output: Path | N
         raise typer.Exit(EXIT_GATE)
 
 
+app.command()(report)
+
+
 @app.command()
 def export(
     table: Annotated[
@@ -352,6 +333,9 @@ def export(
         raise typer.BadParameter("name the column with --sort", param_hint="--descending")
     order = (sort, descending) if sort is not None else None
     _show(project, period, [table.value], by=by, category=category.value, order=order, form=form, output=output)
+
+
+app.command()(doctor)
 
 
 def _show(

@@ -294,7 +294,8 @@ def _by_rule(
 def _shared(blank: Table, claims: list[_Claim]) -> Table:
     rows: list[Row] = []
     listed = [claim for claim in claims if claim.layer == "shared" and claim.is_usage]
-    for claim in sorted(listed, key=lambda claim: (-claim.minor, claim.name, claim.pool, claim.role)):
+    ranked_claims = sorted(listed, key=lambda claim: (-claim.minor, claim.name, claim.pool, claim.role))
+    for claim in ranked_claims:
         share = percent(claim.weight, claim.weight_total or 0)
         measure = claim.measure(blank.currency)
         rows.append(
@@ -323,6 +324,7 @@ def _shared(blank: Table, claims: list[_Claim]) -> Table:
         ),
         rows=tuple(rows),
         total=("Shared", "", "", "", "", "", sum(claim.minor for claim in listed)),
+        leads=tuple(claim.pool for claim in ranked_claims),
     )
 
 
@@ -358,4 +360,5 @@ def _others(blank: Table, claims: list[_Claim]) -> Table:
         ),
         rows=rows,
         total=("Credits, tax and corrections", "", "", "", "", sum(claim.minor for claim in listed)),
+        leads=tuple(minors),
     )

@@ -66,6 +66,8 @@ class Table:
         period: The accounting period, `2026-11`.
         company: Who it is for.
         run: The run that it comes from.
+        leads: What each row leads to, such as the id of its pool; a page makes a link of it. Empty where the
+            first cells say it themselves.
     """
 
     name: str
@@ -79,11 +81,18 @@ class Table:
     period: str = ""
     company: str = ""
     run: str = ""
+    leads: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for row in self.all_rows():
             if len(row) != len(self.columns):
                 raise InvariantError("L8", f"cells in a row of {self.name}", len(self.columns), len(row))
+        if self.leads and len(self.leads) != len(self.rows):
+            raise InvariantError("L8", f"leads of the rows of {self.name}", len(self.rows), len(self.leads))
+
+    def lead(self, number: int) -> str:
+        """What a row leads to: its own lead, or else its first cell."""
+        return self.leads[number] if self.leads else str(self.rows[number][0])
 
     def all_rows(self) -> tuple[Row, ...]:
         """The rows, the total if there is one, and what stands below it."""
@@ -135,6 +144,7 @@ def ordered(table: Table, name: str, *, descending: bool = False) -> Table:
     """The table with its rows in the order of one column.
 
     What is not available, and then what nobody owns, comes last in both directions; ties go by the first cell.
+    Leads are not kept, for they stand in the order of the rows as they were.
 
     Args:
         table: It has the column.
@@ -147,7 +157,7 @@ def ordered(table: Table, name: str, *, descending: bool = False) -> Table:
     number = all(isinstance(row[at], (int, Decimal)) for row in known)
     known.sort(key=lambda row: row[at] if number else str(row[at]), reverse=descending)  # type: ignore[arg-type,return-value]
     unknown = [row for row in rows if row[at] in (None, "") and not is_rest(row[0])]
-    return replace(table, rows=(*known, *unknown, *(row for row in rows if is_rest(row[0]))))
+    return replace(table, rows=(*known, *unknown, *(row for row in rows if is_rest(row[0]))), leads=())
 
 
 def amount(cell: int | Decimal, currency: str) -> Decimal:
