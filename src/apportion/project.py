@@ -16,7 +16,9 @@ import pyarrow as pa
 from apportion.attribute.cells import empty_cells
 from apportion.attribute.dimensions import Resolver
 from apportion.attribute.early import CellEvidence
+from apportion.books.decisions import in_force
 from apportion.books.store import Books
+from apportion.config.approved import OwnerRule
 from apportion.config.load import Loaded, load
 from apportion.config.settings import Settings
 from apportion.errors import ApportionError, ProblemsFound
@@ -112,6 +114,15 @@ class Project:
             ApportionError: There are none yet.
         """
         return Books.open(self._books_place, project=self.folder, local=self.storage.local, create=create)
+
+    def approved(self) -> list[OwnerRule]:
+        """The owner rules that the books have in force, in the order of their approval."""
+        place = self._books_place
+        if isinstance(place, Path) and not place.exists():
+            return []
+        with self.books() as books, books.reading() as reading:
+            held = in_force(reading.decisions())
+        return [OwnerRule.from_json(decision.subject) for decision in held if decision.kind == "approve"]
 
     def context(self, run: str = "") -> Context:
         """What reports have to know besides the tables."""

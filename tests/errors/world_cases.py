@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import sqlite3
 import sys
@@ -23,7 +24,7 @@ from apportion.warehouse import duckdb_engine
 from apportion.warehouse.choice import EngineChoice
 from apportion.warehouse.spark_errors import told
 from tests.errors.case import Case
-from tests.errors.folder import bill, charge, settings
+from tests.errors.folder import ALLOCATE, CALLS, SETTINGS, bill, charge, settings, tags
 
 RUN = (("run",),)
 
@@ -155,7 +156,52 @@ def _no_driver(_folder: Path) -> Iterator[None]:
         yield
 
 
+def _shared_key() -> dict[str, str | bytes]:
+    """Calls of a key, most of them tagged search, some not at all."""
+    head = "called_at,provider,model,input_tokens,output_tokens,requests,api_key_id,tags\n"
+    rows = [
+        f"2026-11-{day:02d}T10:00:00Z,openai,gpt-4o,1000,0,{calls},{key},{tags(json.dumps(said))}\n"
+        for day in range(2, 9)
+        for key, said, calls in (("k-7f", {"team": "search"}, 10), ("k-2b", {"team": "growth"}, 50), ("k-7f", {}, 5))
+    ]
+    return {
+        "apportion.yaml": SETTINGS + ALLOCATE + CALLS.replace("path:", "tokens: inclusive, path:"),
+        "bills/b.csv": bill(charge(team=None)),
+        "usage/u.csv": head + "".join(rows),
+    }
+
+
+# The id of "api_key_id k-7f is search's": the same in every project.
+_KEY = "P-0b7ec3"
+
 WORLD: dict[str, Case] = {
+    "no-such-proposal": Case(
+        _shared_key(),
+        "",
+        ("P-0b7ec4", "proposal for 2026-11", _KEY),
+        words=("approve", "P-0b7ec4"),
+        before=RUN,
+        code=2,
+        cure=f"Did you mean {_KEY}?",
+    ),
+    "already-decided": Case(
+        _shared_key(),
+        "",
+        (_KEY, "approved by Ana Lima"),
+        words=("approve", _KEY),
+        before=(*RUN, ("approve", _KEY, "--by", "Ana Lima")),
+        code=2,
+        cure=f"apportion undo {_KEY}",
+    ),
+    "nothing-to-undo": Case(
+        _shared_key(),
+        "",
+        (_KEY, "nothing was undone"),
+        words=("undo", _KEY),
+        before=RUN,
+        code=2,
+        cure="apportion export decisions",
+    ),
     "problems-found": Case(
         {"bills/b.csv": b"", "bills/c.txt": "x"},
         "",

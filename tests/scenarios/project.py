@@ -185,6 +185,12 @@ class Project:
         owed = added(self.owed(period).values())
         assert added(row["invoice"] for row in invoices) + estimates == owed + kept
 
+    def decide(self, command: str, *words: str) -> Said:
+        """Approve or undo; what was read before is out of date."""
+        said = self.call(command, *words)
+        self._read.clear()
+        return said
+
     def check(self, *, code: int = 0) -> Said:
         """Ask for every problem at once."""
         return self.call("check", code=code)

@@ -76,7 +76,7 @@ def allocate(
     policies = [pool for pool in first if pool.rule_key in {CREDITS, TAX} and not pool.pool_owner]
     settle([pool for pool in first if pool not in later and pool not in policies], billed.recipients)
     settle(later)
-    for key in _feeding_order(rules):
+    for key in _feeding_order(rules, [rule.rule_id for rule in settings.approved if rule.kind == "split"]):
         settle(derived.fed_pools(engine, settings, settlement, rules[key], period))
     derived.policy_pools(engine, settings, shape, settlement, policies, "credit", settle)
     derived.policy_pools(engine, settings, shape, settlement, policies, "tax", settle)
@@ -92,13 +92,13 @@ def _is_late(pool: Pool, rules: Mapping[str, Rule]) -> bool:
     return isinstance(rule, ProportionalRule) and rule.meter == (ATTRIBUTED_COST,)
 
 
-def _feeding_order(rules: Mapping[str, Rule]) -> list[str]:
-    """The rules that others feed, each after those that feed it (decision D6)."""
+def _feeding_order(rules: Mapping[str, Rule], splits: Sequence[str]) -> list[str]:
+    """The rules that others feed, each after those that feed it (decision D6); usage feeds approved splits."""
     by_name: dict[str, list[str]] = {}
     for key, rule in rules.items():
         by_name.setdefault(rule.name, []).append(key)
-    sorter: TopologicalSorter[str] = TopologicalSorter()
-    fed = set()
+    sorter: TopologicalSorter[str] = TopologicalSorter(dict.fromkeys(splits, ()))
+    fed = set(splits)
     for rule in rules.values():
         for target in rule.feeds:
             sorter.add(target, rule.name)

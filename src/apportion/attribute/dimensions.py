@@ -13,14 +13,17 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from apportion.attribute.early import early_column
+from apportion.config.approved import BETWEEN
 from apportion.config.conditions import Condition, Name
 from apportion.config.dimensions import (
     BUILT_IN,
-    AnyEvidence,
+    ApprovedJoin,
+    ApprovedKeys,
     ColumnEvidence,
     DefaultEvidence,
     Dimension,
     LookupEvidence,
+    OwnEvidence,
     TagEvidence,
     ValueEvidence,
     VirtualTagEvidence,
@@ -79,6 +82,16 @@ def ways(settings: Settings) -> tuple[Way, ...]:
             found.append(Way(dim.name, plain + _BY_RULE, weaker, f"{text}, mapped or by a mapped key"))
             found.append(Way(dim.name, plain + _BY_DEFAULT, "default", f"{text}, by a default"))
     return tuple(found)
+
+
+def approved_vias(settings: Settings) -> tuple[int, ...]:
+    """The vias of the owner dimension whose evidence was approved."""
+    return tuple(
+        _PER_EVIDENCE * number + 1 + step
+        for number, item in enumerate(settings.dimension(settings.owner).evidence)
+        if isinstance(item, ApprovedKeys | ApprovedJoin)
+        for step in (_AS_FOUND, _BY_RULE, _BY_DEFAULT)
+    )
 
 
 def map_rows(settings: Settings) -> list[tuple[str, int, str, str]]:
@@ -196,14 +209,14 @@ class Resolver:
             via = f"{_PER_EVIDENCE * number + 1}{self._inherited(item)}"
             early = early_column(dim.name, number)
             hit = f"p.{quoted(early)}" if early in evidence else self._hit(item, raw, known - {dim.name}, evidence)
+            if dim.name == self._settings.owner and not isinstance(item, ApprovedKeys):
+                # Only a rule may feed a pool; data that looks like a feed is an owner of that odd name.
+                raw = f"REGEXP_REPLACE({raw}, '^{POOL}', '_{POOL}')"
             hits.append((raw, " AND ".join([hit, *dated]), via))
         value = "CASE " + " ".join(f"WHEN {hit} THEN {raw}" for raw, hit, _ in hits) + " END"
         via = "CASE " + " ".join(f"WHEN {hit} THEN {number}" for _, hit, number in hits) + " ELSE 0 END"
         if not hits:
             value, via = literal(None), "0"
-        elif dim.name == self._settings.owner:
-            # Only a rule may feed a pool; data that looks like a feed is an owner of that odd name.
-            value = f"REGEXP_REPLACE({value}, '^{POOL}', '_{POOL}')"
         via = f"CAST({via} AS TINYINT)"
         if has_preset:
             own, own_via = f"p.{quoted('own_' + dim.name)}", f"p.{quoted('own_' + dim.name + '_via')}"
@@ -228,13 +241,13 @@ class Resolver:
             f" AND m.raw = f.{quoted(dim.name)}{own_wins}"
         )
 
-    def _hit(self, item: AnyEvidence, raw: str, known: set[str], evidence: set[str]) -> str:
+    def _hit(self, item: OwnEvidence, raw: str, known: set[str], evidence: set[str]) -> str:
         """When an evidence has a value: a written one where its condition holds, others where they are not empty."""
         if isinstance(item, ValueEvidence):
             return f"({condition_sql(item.when, self._settings, known, evidence)})"
         return f"{raw} IS NOT NULL AND {raw} NOT IN ('', '{UNALLOCATED}')"
 
-    def _inherited(self, item: AnyEvidence) -> str:
+    def _inherited(self, item: OwnEvidence) -> str:
         """What a look-up by a dimension adds to its via: it is no better evidence than that dimension's own."""
         if not isinstance(item, LookupEvidence) or not self._settings.is_dimension(item.lookup.key):
             return ""
@@ -252,49 +265,54 @@ class Resolver:
         return f" + CASE {cases} ELSE 0 END" if cases else ""
 
     def _raw(
-        self, item: AnyEvidence, number: int, dim: str, known: set[str], evidence: set[str], joins: list[str]
+        self, item: OwnEvidence, number: int, dim: str, known: set[str], evidence: set[str], joins: list[str]
     ) -> str | None:
         """The expression of the value as received; None if this relation can never have it."""
         if isinstance(item, TagEvidence):
             return _first(f"tag_{key}" for key in item.keys if f"tag_{key}" in evidence)
         if isinstance(item, ColumnEvidence):
             return _first(c for c in (f"raw_{item.column}",) if c in evidence)
-        if isinstance(item, DefaultEvidence):
-            return literal(item.default)
-        if isinstance(item, ValueEvidence):
-            return literal(item.value)
+        if isinstance(item, DefaultEvidence | ValueEvidence):
+            return literal(item.default if isinstance(item, DefaultEvidence) else item.value)
         if isinstance(item, VirtualTagEvidence):
             return _virtual(item, evidence)
-        return self._lookup(item, number, dim, known, evidence, joins)
+        if isinstance(item, ApprovedKeys):
+            keys: tuple[str, ...] = item.approved
+            table = (ApprovedKeys.directory(split=item.split), BETWEEN.join(keys), item.take)
+        else:
+            keys = (item.lookup.key,)
+            table = (item.lookup.in_, item.lookup.on or item.lookup.key, item.lookup.take)
+        return self._lookup(table, keys, f"l_{dim}_{number}", known, evidence, joins)
 
     def _lookup(
         self,
-        item: LookupEvidence,
-        number: int,
-        dim: str,
+        table: tuple[str, str, str],
+        keys: Sequence[str],
+        alias: str,
         known: set[str],
         evidence: set[str],
         joins: list[str],
     ) -> str | None:
-        lookup = item.lookup
-        key = lookup.key
-        if self._settings.is_dimension(key):
-            if key not in known:
-                return None
-            column = key
-        elif f"raw_{key}" in evidence:
-            column = f"raw_{key}"
-        else:
+        """Join a directory, its column of keys and the column taken, on the keys of a row as of its day."""
+        columns = [self._key(key, known, evidence) for key in keys]
+        found = [f"p.{quoted(column)}" for column in columns if column]
+        if len(found) < len(keys):
             return None
-        alias = f"l_{dim}_{number}"
-        on_column = literal(lookup.on or key)
+        key = found[0] if len(found) == 1 else f" || {literal(BETWEEN)} || ".join(found)
+        directory, on_column, take_column = (literal(text) for text in table)
         joins.append(
-            f"LEFT JOIN directory_values AS {quoted(alias)} ON {quoted(alias)}.lookup = {literal(lookup.in_)}"
-            f" AND {quoted(alias)}.on_column = {on_column} AND {quoted(alias)}.take_column = {literal(lookup.take)}"
-            f" AND {quoted(alias)}.key = p.{quoted(column)}"
+            f"LEFT JOIN directory_values AS {quoted(alias)} ON {quoted(alias)}.lookup = {directory}"
+            f" AND {quoted(alias)}.on_column = {on_column} AND {quoted(alias)}.take_column = {take_column}"
+            f" AND {quoted(alias)}.key = {key}"
             f" AND p.day >= {quoted(alias)}.valid_from AND p.day < {quoted(alias)}.valid_to"
         )
         return f"{quoted(alias)}.value"
+
+    def _key(self, key: str, known: set[str], evidence: set[str]) -> str | None:
+        """The column that holds a look-up's key, a column of the row before a dimension (D15); None without it."""
+        if self._settings.is_dimension(key):
+            return key if key in known else None
+        return f"raw_{key}" if f"raw_{key}" in evidence else None
 
     def _last(self, query: str, keep: Sequence[str], missing: str | None) -> str:
         parts = [f"q.{quoted(column)}" for column in keep if column not in BUILT_IN]
@@ -345,16 +363,23 @@ def _written(settings: Settings) -> list[Dimension]:
     return [settings.dimension(name) for name in settings.dimension_names if name not in BUILT_IN]
 
 
-def _describe(item: AnyEvidence) -> tuple[str, str]:
-    if isinstance(item, TagEvidence):
-        return f"tag {item.tag}", "direct"
-    if isinstance(item, ColumnEvidence):
-        return f"column {item.column}", "direct"
-    if isinstance(item, VirtualTagEvidence):
-        fields = ", ".join(f"{f.provider} {f.column or f.tags[0]}" for f in item.fields)
-        return f"virtual tag: {fields}", "direct"
+def _describe(item: OwnEvidence) -> tuple[str, str]:
+    """What an evidence is in words, and the layer of what it finds (decision D7)."""
+    if isinstance(item, ApprovedKeys):
+        return f"approved{' split' if item.split else ''}, by {' and '.join(item.approved)}", "rule"
     if isinstance(item, LookupEvidence):
-        return f"{item.lookup.in_}: {item.lookup.take} by {item.lookup.key}", "direct"
+        said = f"{item.lookup.in_}: {item.lookup.take} by {item.lookup.key}"
+        return (f"approved, {said}", "rule") if isinstance(item, ApprovedJoin) else (said, "direct")
     if isinstance(item, ValueEvidence):
         return f"rule: {item.when.text}", "rule"
-    return "default", "default"
+    return ("default", "default") if isinstance(item, DefaultEvidence) else (_received(item), "direct")
+
+
+def _received(item: TagEvidence | ColumnEvidence | VirtualTagEvidence) -> str:
+    """Which part of a call or charge an evidence is, in words."""
+    if isinstance(item, TagEvidence):
+        return f"tag {item.tag}"
+    if isinstance(item, ColumnEvidence):
+        return f"column {item.column}"
+    fields = ", ".join(f"{f.provider} {f.column or f.tags[0]}" for f in item.fields)
+    return f"virtual tag: {fields}"

@@ -184,3 +184,20 @@ postings = Table(
     Index("ix_postings_entry_id", "entry_id"),
     Index("ix_postings_account", "account"),
 )
+
+# What a person approved, rejected or took back; what holds is what nobody has undone.
+decisions = Table(
+    "decisions",
+    METADATA,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("subject_id", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("evidence", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("decided_at", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("undoes", BigInteger, ForeignKey("decisions.number"), unique=True),
+    CheckConstraint("kind IN ('approve', 'reject', 'undo')", name="kind"),
+    CheckConstraint("(kind = 'undo') = (undoes IS NOT NULL)", name="undo"),
+)

@@ -14,8 +14,9 @@ from typing import Self
 
 import sqlalchemy as sa
 
-from apportion.books import journal
+from apportion.books import decisions, journal
 from apportion.books.database import BUSY_TIMEOUT_SECONDS, Database
+from apportion.books.decisions import Decision, Guard
 from apportion.books.records import (
     BookedEntry,
     Publication,
@@ -198,6 +199,19 @@ class Books:
             _point(connection, run, publication.periods, at)
         self._database.end_work(run.run_id)
         return done
+
+    def decide(self, new: Sequence[Decision], guard: Guard = lambda _held, _new: None) -> list[Decision]:
+        """Add decisions, all of them or none.
+
+        Args:
+            new: In their order.
+            guard: Raises where a decision may not follow those in force.
+
+        Raises:
+            ApportionError: One is about what is decided already, or takes back what is not in force.
+        """
+        with self._database.writing() as connection:
+            return decisions.write(connection, new, guard)
 
     @contextmanager
     def reading(self) -> Iterator[BooksView]:

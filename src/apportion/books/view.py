@@ -9,7 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from apportion.books import journal
+from apportion.books import decisions, journal
+from apportion.books.decisions import Decision
 from apportion.books.records import BookedEntry, Control, Fold, Input, ManifestPart, Run
 from apportion.books.schema import (
     folds,
@@ -122,6 +123,10 @@ class BooksView:
     def problems(self, run_id: str) -> list[Problem]:
         """What was wrong with the project or its data in a run."""
         return [_problem(row) for row in self._connection.execute(_of_run(problems, run_id))]
+
+    def decisions(self) -> list[Decision]:
+        """Every decision, in their order."""
+        return decisions.read(self._connection)
 
     def in_force(self, period: str) -> list[BookedEntry]:
         """The entries of a period that hold, with their postings."""

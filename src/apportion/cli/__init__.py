@@ -15,6 +15,7 @@ import typer
 
 from apportion import __version__
 from apportion.cli.choices import Category, EngineKind, ExportName, one_of
+from apportion.cli.decide import approve, propose, reject, undo
 from apportion.cli.doctor import doctor
 from apportion.cli.options import (
     HERE,
@@ -220,6 +221,10 @@ def coverage(
         return
     names = ["coverage"] if by else ["coverage", "coverage-by-dimension"]
     _show(project, period, names, by=by, form=form, output=output)
+
+
+for _verb in (propose, approve, reject, undo):
+    app.command()(_verb)
 
 
 @app.command()

@@ -33,6 +33,7 @@ class ExportName(StrEnum):
     INVOICES = "invoices"
     CHARGES = "charges"
     POSTINGS = "postings"
+    DECISIONS = "decisions"
     QUARANTINE = "quarantine"
     USAGE_CELLS = "usage-cells"
     ALLOCATED_CHARGES = "allocated-charges"

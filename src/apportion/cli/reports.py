@@ -10,6 +10,7 @@ import typer
 
 from apportion.period import Period
 from apportion.project import Project, View
+from apportion.propose.tables import decisions
 from apportion.report.context import shown_value
 from apportion.report.coverage import coverage, coverage_by_dimension
 from apportion.report.cross_tables import cross_table, usual_tables
@@ -47,6 +48,11 @@ def _account(view: View, account: str, owner: str | None) -> str:
     if owner is None:
         return account
     return account.removesuffix(owner) + shown_value(view.context, view.context.owner, owner)
+
+
+def _decisions(view: View) -> Table:
+    with view.books.reading() as reading:
+        return decisions(reading.decisions(), view.context)
 
 
 def _stored(name: str) -> Report:
@@ -103,6 +109,7 @@ REPORTS: Mapping[str, Report] = {
     "environments": _environment,
     "usual-tables": lambda v, _by, _: usual_tables(v.engine.connection, v.context, v.period),
     "reconciliation": lambda v, _by, _: list(reconcile(v.engine.connection, v.context, v.period).tables),
+    "decisions": lambda v, _by, _: [_decisions(v)],
     "postings": lambda v, _by, _: [_journal(v)],
     "usage-cells": lambda v, _by, _: [usage_cells(v.engine.connection, v.context, v.period)],
     "allocated-charges": lambda v, _by, _: [cells(v.engine.connection, v.context, v.period)],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
@@ -29,11 +29,29 @@ _LABELS = ("label.", "labels.", "tag.", "tags.")
 Layer = Literal["direct", "rule"]
 
 
+@dataclass(frozen=True)
+class Reads:
+    """What a way to find a value reads of a call or charge.
+
+    Attributes:
+        tags: Keys of tags.
+        columns: Columns, or else dimensions.
+    """
+
+    tags: frozenset[str] = frozenset()
+    columns: frozenset[str] = frozenset()
+
+
 class Evidence(Dated):
     """One way to find a dimension's value; dates are those of the call or charge."""
 
     mapping: Mapping[Text, Text] = Field(default_factory=dict, alias="map")
     """Values that are renamed: `as received: as shown`."""
+
+    @property
+    def reads(self) -> Reads:
+        """What it reads."""
+        return Reads()
 
 
 class TagEvidence(Evidence):
@@ -49,12 +67,22 @@ class TagEvidence(Evidence):
         """Every key, in the order in which they are tried."""
         return (self.tag, *self.also)
 
+    @property
+    def reads(self) -> Reads:
+        """Its tags."""
+        return Reads(tags=frozenset(self.keys))
+
 
 class ColumnEvidence(Evidence):
     """A column of the call or of the charge."""
 
     column: Text
     """The column, in snake case."""
+
+    @property
+    def reads(self) -> Reads:
+        """Its column."""
+        return Reads(columns=frozenset({self.column}))
 
 
 class VirtualTag(Written):
@@ -106,6 +134,12 @@ class VirtualTagEvidence(Evidence):
             found.append(ProviderField(provider, None if label else written, tags))
         return tuple(found)
 
+    @property
+    def reads(self) -> Reads:
+        """The fields of every provider."""
+        tags = frozenset(tag for field in self.fields for tag in field.tags)
+        return Reads(tags, frozenset(field.column for field in self.fields if field.column))
+
 
 class Lookup(Written):
     """Which directory file translates which key."""
@@ -126,6 +160,36 @@ class LookupEvidence(Evidence):
     lookup: Lookup
     """What is looked up where."""
 
+    @property
+    def reads(self) -> Reads:
+        """The key."""
+        return Reads(columns=frozenset({self.lookup.key}))
+
+
+class ApprovedJoin(LookupEvidence):
+    """A directory that a person approved to be asked; nobody writes it into the settings."""
+
+
+class ApprovedKeys(Evidence):
+    """Values of some columns or dimensions that a person approved to mean an owner; nobody writes it."""
+
+    approved: tuple[Text, ...]
+    """The columns or dimensions."""
+    take: Text
+    """The owner dimension."""
+    split: bool = False
+    """Whether their cost is divided."""
+
+    @property
+    def reads(self) -> Reads:
+        """The columns or dimensions."""
+        return Reads(columns=frozenset(self.approved))
+
+    @staticmethod
+    def directory(*, split: bool) -> str:
+        """The directory that holds them; no directory of a user can have such a name."""
+        return "(approved splits)" if split else "(approved)"
+
 
 class ValueEvidence(Evidence):
     """A written value where a condition holds."""
@@ -134,6 +198,13 @@ class ValueEvidence(Evidence):
     """The value."""
     when: When
     """Which calls or charges."""
+
+    @property
+    def reads(self) -> Reads:
+        """What the condition names."""
+        names = self.when.names
+        tags = frozenset(name.key for name in names if name.kind == "tag")
+        return Reads(tags, frozenset(name.key for name in names if name.kind == "field"))
 
 
 class DefaultEvidence(Evidence):
@@ -161,6 +232,10 @@ AnyEvidence = Annotated[
     | Annotated[DefaultEvidence, Tag("<default>")],
     Discriminator(_kind),
 ]
+
+
+# What a dimension can have: what is written, and what was approved.
+OwnEvidence = AnyEvidence | ApprovedKeys
 
 
 class DimensionSetting(Written):
@@ -196,16 +271,16 @@ class Dimension:
     """
 
     name: str
-    evidence: tuple[AnyEvidence, ...]
+    evidence: tuple[OwnEvidence, ...]
     aliases: Mapping[str, str]
     built_in: bool = False
 
     @classmethod
-    def of(cls, name: str, setting: DimensionSetting) -> Dimension:
-        """The dimension that a setting describes."""
+    def of(cls, name: str, setting: DimensionSetting, approved: Sequence[OwnEvidence] = ()) -> Dimension:
+        """The dimension that a setting describes, with evidence that was approved after what is written."""
         last = () if setting.default is None else (DefaultEvidence(default=setting.default),)
         wrong = {each: right for right, wrongs in setting.aliases.items() for each in wrongs}
-        return cls(name, (*setting.evidence, *last), MappingProxyType(wrong))
+        return cls(name, (*setting.evidence, *approved, *last), MappingProxyType(wrong))
 
 
 def built_in(name: str) -> Dimension:

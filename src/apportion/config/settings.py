@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from graphlib import TopologicalSorter
 from typing import Self
 
 from pydantic import Field, PrivateAttr
 
+from apportion.config.approved import OwnerRule, evidence_of, pools_of
 from apportion.config.conditions import Condition
 from apportion.config.dimensions import (
     BUILT_IN,
-    ColumnEvidence,
+    ApprovedKeys,
     Dimension,
     LookupEvidence,
-    TagEvidence,
     ValueEvidence,
-    VirtualTagEvidence,
     WrittenDimension,
     built_in,
 )
@@ -69,11 +68,38 @@ class Settings(Written):
     """Further folders that paths may point into."""
 
     _columns: frozenset[str] = PrivateAttr(default=frozenset())
+    _approved: tuple[OwnerRule, ...] = PrivateAttr(default=())
+    _kept: frozenset[str] = PrivateAttr(default=frozenset())
 
     def with_columns(self, columns: Collection[str]) -> Self:
         """The same settings, knowing which names are columns of charges or usage (D15)."""
         copy = self.model_copy()
         copy._columns = frozenset(columns) - set(BUILT_IN)  # noqa: SLF001 - its own copy
+        return copy
+
+    def with_approved(self, rules: Sequence[OwnerRule]) -> Self:
+        """The same settings with owner rules that were approved, and the pools that approved splits feed.
+
+        Args:
+            rules: In the order of their approval; of two that would decide the same calls the first one holds.
+        """
+        held: list[OwnerRule] = []
+        for rule in rules:
+            if not any(rule.meets(other) for other in held):
+                held.append(rule)
+        copy = self.model_copy(update={"allocate": (*self.allocate, *pools_of(held))})
+        copy._approved = tuple(held)  # noqa: SLF001 - its own copy
+        return copy
+
+    @property
+    def approved(self) -> tuple[OwnerRule, ...]:
+        """Owner rules that were approved, in the order of their approval."""
+        return self._approved
+
+    def with_kept(self, columns: Collection[str]) -> Self:
+        """The same settings, the fold of the calls keeping further columns, for who looks for owners."""
+        copy = self.model_copy()
+        copy._kept = frozenset(columns)  # noqa: SLF001 - its own copy
         return copy
 
     @property
@@ -89,7 +115,8 @@ class Settings(Written):
         """
         if name in BUILT_IN:
             return built_in(name)
-        return Dimension.of(name, self.dimensions[name])
+        approved = evidence_of(self._approved, name) if name == self.owner else ()
+        return Dimension.of(name, self.dimensions[name], approved)
 
     def rule(self, name: str, version: int | None = None) -> Rule:
         """A rule by name; of several versions the latest, unless one is named.
@@ -116,6 +143,8 @@ class Settings(Written):
             place = ("dimensions", name, "evidence", number)
             if isinstance(evidence, LookupEvidence) and self.is_dimension(evidence.lookup.key):
                 yield evidence.lookup.key, (*place, "lookup", "key")
+            elif isinstance(evidence, ApprovedKeys):
+                yield from ((key, place) for key in evidence.approved if self.is_dimension(key))
             elif isinstance(evidence, ValueEvidence):
                 fields = sorted(n.key for n in evidence.when.names if n.kind == "field")
                 yield from ((key, (*place, "when")) for key in fields if self.is_dimension(key))
@@ -146,29 +175,19 @@ class Settings(Written):
             without: Conditions of values that need nothing kept.
         """
         tags: set[str] = set()
-        columns: set[str] = set()
+        columns: set[str] = set(self._kept)
         conditions: list[Condition] = [
             rule.where for rule in self.allocate if isinstance(rule, ProportionalRule) and rule.where
         ]
         for name in self.dimensions:
             for evidence in self.dimension(name).evidence:
-                if isinstance(evidence, TagEvidence):
-                    tags.update(evidence.keys)
-                elif isinstance(evidence, ColumnEvidence):
-                    columns.add(evidence.column)
-                elif isinstance(evidence, VirtualTagEvidence):
-                    for field in evidence.fields:
-                        tags.update(field.tags)
-                        columns.update({field.column} - {None})  # type: ignore[arg-type]
-                elif isinstance(evidence, LookupEvidence):
-                    columns.update({evidence.lookup.key} - set(self._only_dimensions()))
-                elif isinstance(evidence, ValueEvidence) and evidence.when not in without:
-                    conditions.append(evidence.when)
+                if isinstance(evidence, ValueEvidence):
+                    conditions += [evidence.when] if evidence.when not in without else []
+                else:
+                    tags |= evidence.reads.tags
+                    columns |= evidence.reads.columns
         for condition in conditions:
             tags.update(n.key for n in condition.names if n.kind == "tag")
             columns.update(n.key for n in condition.names if n.kind == "field")
-        columns -= {*self._only_dimensions(), "category"}
+        columns -= {*(name for name in self.dimension_names if self.is_dimension(name)), "category"}
         return sorted(tags), sorted(columns)
-
-    def _only_dimensions(self) -> list[str]:
-        return [name for name in self.dimension_names if self.is_dimension(name)]

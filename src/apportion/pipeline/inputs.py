@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import pyarrow as pa
+
 from apportion.collect.sync import RawObject, SourceSpec, collect
+from apportion.config.approved import directory_rows
 from apportion.config.dimensions import LookupEvidence
 from apportion.config.settings import Settings
 from apportion.errors import Problem
@@ -61,10 +64,21 @@ def read(engine: Engine, settings: Settings, inputs: Inputs) -> Inputs:
         InvariantError: L1: rows went in that neither came out nor were quarantined.
     """
     done = normalize(engine.desk.connection, inputs.objects, list(_columns(settings)))
+    _write_approved(engine, settings)
     for control in done.control:
         control.check()
     told = [_with_money(engine, problem, inputs.twins) for problem in inputs.problems]
     return Inputs(inputs.objects, done.control, [*told, *done.problems], inputs.twins)
+
+
+def _write_approved(engine: Engine, settings: Settings) -> None:
+    """Add the keys of approved owner rules to the directory, as one more of its look-ups."""
+    rows = directory_rows(settings.approved, settings.owner)
+    if rows:
+        con = engine.desk.connection
+        con.register("approved_rows", pa.Table.from_pylist([dict(row) for row in rows]))
+        con.execute("INSERT INTO directory_values BY NAME SELECT * FROM approved_rows")
+        con.unregister("approved_rows")
 
 
 def _with_money(engine: Engine, problem: Problem, twins: Mapping[str, str]) -> Problem:

@@ -71,7 +71,7 @@ class Earlier:
         query = resolver.query("cells", keep=[], evidence=kept.names)
         directory = [(item.source, item.sha256) for item in inputs.objects if item.table in _DIRECTORIES]
         self._same = {
-            "evidence": _mark(kept.names, early, query, map_rows(settings)),
+            "evidence": _mark(kept.names, early, query, map_rows(settings), settings.approved),
             "prices": _mark(version("genai-prices"), _bytes(overrides)),
             "directory": _mark(sorted(directory), [one.model_dump_json() for one in settings.directory]),
             "program": _program(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +22,7 @@ from apportion.attribute.dimensions import Resolver, Way, map_rows, ways
 from apportion.attribute.scope import decide_scope
 from apportion.books.records import Entry, Input, Publication, Run
 from apportion.books.runners import EVERY_PERIOD
+from apportion.config.approved import OwnerRule
 from apportion.config.settings import Settings
 from apportion.errors import InvariantError, Problem, ProblemsFound, in_order, writing
 from apportion.period import Period
@@ -95,6 +96,8 @@ def run(
     publish: bool = True,
     on: EngineChoice | None = None,
     look: Callable[[Outcome, Path, Sequence[Part]], None] | None = None,
+    approved: Sequence[OwnerRule] | None = None,
+    kept: Collection[str] = (),
 ) -> Outcome:
     """Run the whole flow and publish it.
 
@@ -106,12 +109,15 @@ def run(
         publish: Without it, everything is worked out and checked, and nothing is kept.
         on: The engine; DuckDB unless said otherwise.
         look: Shown the folder and the parts of what is not published, before they are thrown away.
+        approved: Owner rules to go by; without it, those that the books have in force.
+        kept: Columns of calls that the cells keep besides what the project's evidence reads; not to be published.
 
     Raises:
         ProblemsFound: Errors that stop a run; nothing was written.
         InvariantError: Two totals that must agree do not; nothing was published.
     """
-    settings = project.settings
+    in_force = project.approved() if approved is None else approved
+    settings = project.settings.with_approved(in_force).with_kept(kept)
     watch = progress or Quiet()
     started = now()
     run_id = _run_id(started, project)
@@ -204,6 +210,7 @@ class _Stages:
         self._watch.stage("post")
         outcome = Outcome(work.run_id, [str(period) for period in periods], in_order(work.problems), reuse=work.reuse)
         found = [Input(i.source, i.table, i.name, i.size_bytes, i.sha256) for i in inputs.objects]
+        found += _decided(self._settings.approved)
         publication = Publication(
             periods=outcome.periods, parts=work.parts, entries=entries, controls=work.controls, inputs=found,
             problems=outcome.problems,
@@ -362,6 +369,14 @@ def _followers(settings: Settings) -> frozenset[str]:
         if found & set(settings.needs(name)):
             found.add(name)
     return frozenset(found)
+
+
+def _decided(approved: Sequence[OwnerRule]) -> list[Input]:
+    """Owner rules that were approved, as one more input of a run."""
+    if not approved:
+        return []
+    text = "\n".join(rule.to_json() for rule in approved).encode()
+    return [Input("books", "decisions", "approved owner rules", len(text), hashlib.sha256(text).hexdigest())]
 
 
 def _run_id(started: datetime, project: Project) -> str:
