@@ -79,13 +79,13 @@ def proposed(project: Project) -> str:
     table, missed = project.ready().data("propose", "--period", "2026-11", "--all")
     first, shared, rest = table["rows"]
     assert (first["says"], first["kind"], first["amount"]["amount"]) == (KEY, "owner", "600.00")
-    assert first["evidence"] == "1,842 of 1,860 tagged calls (99.0 %, at least 98.5 %), 23 days"
+    assert first["evidence"] == "1,842 of 1,860 owned calls (99.0 %, at least 98.5 %), 23 days"
     assert str(first["attributed_percent"]) == "88.50"
     assert (shared["says"], shared["kind"]) == ("app notebook → growth 71.00 %, support 29.00 %", "split")
     amounts = [row["amount"]["amount"] for row in (shared, rest)]
     assert (amounts, table["total"]["amount"]["amount"]) == (["400.00", "750.00"], "1750.00")
     (app,) = [row for row in missed["rows"] if row["says"] == APP]
-    assert app["why_not"] == "71.0 % of its tagged calls agree, at least 61.5 % for certain; 90 % is asked"
+    assert app["why_not"] == "71.0 % of its owned calls agree, at least 61.5 % for certain; 90 % is asked"
     return str(first["proposal"])
 
 

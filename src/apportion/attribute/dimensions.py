@@ -84,12 +84,17 @@ def ways(settings: Settings) -> tuple[Way, ...]:
     return tuple(found)
 
 
-def approved_vias(settings: Settings) -> tuple[int, ...]:
-    """The vias of the owner dimension whose evidence was approved."""
+def vias_of(settings: Settings, kind: type[ApprovedKeys | LookupEvidence]) -> tuple[int, ...]:
+    """The vias of the owner dimension whose evidence is of one kind.
+
+    Args:
+        settings: The project's.
+        kind: Approved keys, which say nothing that others did not say, or directories.
+    """
     return tuple(
         _PER_EVIDENCE * number + 1 + step
         for number, item in enumerate(settings.dimension(settings.owner).evidence)
-        if isinstance(item, ApprovedKeys | ApprovedJoin)
+        if isinstance(item, kind)
         for step in (_AS_FOUND, _BY_RULE, _BY_DEFAULT)
     )
 
@@ -282,7 +287,8 @@ class Resolver:
         else:
             keys = (item.lookup.key,)
             table = (item.lookup.in_, item.lookup.on or item.lookup.key, item.lookup.take)
-        return self._lookup(table, keys, f"l_{dim}_{number}", known, evidence, joins)
+        but = item.but if isinstance(item, ApprovedJoin) else ()
+        return self._lookup(table, keys, f"l_{dim}_{number}", known, evidence, joins, but)
 
     def _lookup(
         self,
@@ -292,8 +298,12 @@ class Resolver:
         known: set[str],
         evidence: set[str],
         joins: list[str],
+        but: Sequence[str],
     ) -> str | None:
-        """Join a directory, its column of keys and the column taken, on the keys of a row as of its day."""
+        """Join a directory, its column of keys and the column taken, on the keys of a row as of its day.
+
+        For the keys in `but` the directory is not asked.
+        """
         columns = [self._key(key, known, evidence) for key in keys]
         found = [f"p.{quoted(column)}" for column in columns if column]
         if len(found) < len(keys):
@@ -305,6 +315,7 @@ class Resolver:
             f" AND {quoted(alias)}.on_column = {on_column} AND {quoted(alias)}.take_column = {take_column}"
             f" AND {quoted(alias)}.key = {key}"
             f" AND p.day >= {quoted(alias)}.valid_from AND p.day < {quoted(alias)}.valid_to"
+            + (f" AND {quoted(alias)}.key NOT IN ({', '.join(map(literal, but))})" if but else "")
         )
         return f"{quoted(alias)}.value"
 

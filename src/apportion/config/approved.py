@@ -22,6 +22,8 @@ Kind = Literal["join", "key", "split"]
 # Fields that say most about who calls, in this order: where a key and a person differ, it is the person who is right.
 STRONGEST = ("user_id", "user", "api_key_id", "project", "workspace", "deployment", "inference_profile")
 
+_ORDER: tuple[Kind, ...] = ("join", "key", "split")
+
 # What stands between the values of two fields in one key: it is in no text that a call carries.
 BETWEEN = "\x1f"
 
@@ -39,6 +41,7 @@ class OwnerRule:
         shares: Of a split: each owner's part, in hundredths of a percent; they add up to 10,000.
         directory: Of a join: the directory's name.
         on: Of a join: the directory's column that holds the key.
+        but: Of a join: keys that it is not asked for, because the calls that have an owner contradict it.
         start: The first day of calls that it holds for; open if None.
         end: The first day that it does not hold for any more; open if None.
     """
@@ -51,6 +54,7 @@ class OwnerRule:
     shares: tuple[tuple[str, int], ...] = ()
     directory: str = ""
     on: str = ""
+    but: tuple[str, ...] = ()
     start: date | None = None
     end: date | None = None
 
@@ -58,7 +62,8 @@ class OwnerRule:
     def words(self) -> str:
         """What it says, in words."""
         if self.kind == "join":
-            return f"{self.fields[0]} → {self.owner} as {self.directory} says"
+            but = f", but for {len(self.but):,} of its keys" if self.but else ""
+            return f"{self.fields[0]} → {self.owner} as {self.directory} says{but}"
         return f"{self.antecedent} → {self.consequent}"
 
     @property
@@ -98,7 +103,8 @@ class OwnerRule:
         said = {
             "rule_id": self.rule_id, "kind": self.kind, "fields": list(self.fields), "values": list(self.values),
             "owner": self.owner, "shares": [list(pair) for pair in self.shares], "directory": self.directory,
-            "on": self.on, "start": str(self.start) if self.start else None, "end": str(self.end) if self.end else None,
+            "on": self.on, "but": list(self.but), "start": str(self.start) if self.start else None,
+            "end": str(self.end) if self.end else None,
         }  # fmt: skip
         return json.dumps(said, ensure_ascii=False, sort_keys=True)
 
@@ -109,41 +115,37 @@ class OwnerRule:
         days = {key: date.fromisoformat(said[key]) if said[key] else None for key in ("start", "end")}
         return cls(
             said["rule_id"], said["kind"], tuple(said["fields"]), tuple(said["values"]), said["owner"],
-            tuple((owner, int(share)) for owner, share in said["shares"]), said["directory"], said["on"], **days,
+            tuple((owner, int(share)) for owner, share in said["shares"]), said["directory"], said["on"],
+            tuple(said["but"]), **days,
         )  # fmt: skip
 
 
 def evidence_of(rules: Iterable[OwnerRule], owner: str) -> tuple[OwnEvidence, ...]:
-    """The evidence that approved rules are, in the order in which they are asked.
+    """The evidence that approved rules are, in the order in which they are asked, whenever they were approved.
 
-    What a directory says goes first, then one field, then two together, and splits last; among single fields the
-    person goes first.
+    What a directory says goes first, then one field, then two together, and splits last; among each the person goes
+    first.
 
     Args:
-        rules: In the order of their approval.
+        rules: In force.
         owner: The owner dimension.
     """
-    joins: list[OwnEvidence] = []
-    keyed: dict[tuple[int, int, int, tuple[str, ...]], ApprovedKeys] = {}
+    found: dict[tuple[int, int, int, tuple[str, ...]], OwnEvidence] = {}
     for rule in rules:
         if rule.kind == "join":
-            joins.append(
-                ApprovedJoin.model_validate(
-                    {
-                        "lookup": {"key": rule.fields[0], "in": rule.directory, "take": rule.owner, "on": rule.on},
-                        "from": rule.start,
-                        "to": rule.end,
-                    }
-                )
-            )
+            lookup = {"key": rule.fields[0], "in": rule.directory, "take": rule.owner, "on": rule.on}
+            said = {"lookup": lookup, "from": rule.start, "to": rule.end, "but": rule.but}
+            found[strength(rule)] = ApprovedJoin.model_validate(said)
         else:
-            keyed[_place(rule)] = ApprovedKeys(approved=rule.fields, take=owner, split=rule.kind == "split")
-    return (*joins, *(keyed[place] for place in sorted(keyed)))
+            found[strength(rule)] = ApprovedKeys(approved=rule.fields, take=owner, split=rule.kind == "split")
+    return tuple(found[place] for place in sorted(found))
 
 
-def _place(rule: OwnerRule) -> tuple[int, int, int, tuple[str, ...]]:
+def strength(rule: OwnerRule) -> tuple[int, int, int, tuple[str, ...]]:
+    """Where a rule stands among others: the smaller, the sooner it is asked."""
     first = STRONGEST.index(rule.fields[0]) if rule.fields[0] in STRONGEST else len(STRONGEST)
-    return (int(rule.kind == "split"), len(rule.fields), first, rule.fields)
+    apart = (rule.directory, rule.on, str(rule.start or "")) if rule.kind == "join" else ()
+    return (_ORDER.index(rule.kind), len(rule.fields), first, (*rule.fields, *apart))
 
 
 def pools_of(rules: Iterable[OwnerRule]) -> tuple[FixedRule, ...]:

@@ -169,6 +169,9 @@ class LookupEvidence(Evidence):
 class ApprovedJoin(LookupEvidence):
     """A directory that a person approved to be asked; nobody writes it into the settings."""
 
+    but: tuple[Text, ...] = ()
+    """Keys that it is not asked for."""
+
 
 class ApprovedKeys(Evidence):
     """Values of some columns or dimensions that a person approved to mean an owner; nobody writes it."""

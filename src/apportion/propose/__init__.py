@@ -1,4 +1,4 @@
-"""Owners proposed: what a directory or the calls that carry a name say of those that carry none."""
+"""Owners proposed: what a directory or the calls that have an owner say of those that carry none."""
 
 from apportion.propose.find import Found, find
 from apportion.propose.proposal import Proposal

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from duckdb import DuckDBPyConnection
 
-from apportion.attribute.dimensions import approved_vias, ways
+from apportion.attribute.dimensions import vias_of, ways
 from apportion.config.approved import STRONGEST
-from apportion.config.dimensions import BUILT_IN, ColumnEvidence
+from apportion.config.dimensions import BUILT_IN, ApprovedKeys, ColumnEvidence, LookupEvidence
 from apportion.config.settings import Settings
 from apportion.period import Period
 from apportion.warehouse.quoting import literal
@@ -75,8 +75,9 @@ def fields_of(settings: Settings, cells: Collection[str]) -> Fields:
 def prepare(con: DuckDBPyConnection, settings: Settings, period: Period, fields: Fields) -> None:
     """Make `asked_calls`: the calls of a period with what they say of themselves and whose they are.
 
-    Its `state` is `known` where evidence names an owner, `approved` where only an approved rule does, and `unknown`
-    where nothing does; what only a default owns counts as neither.
+    Its `state` is `known` where evidence names an owner, `approved` where only an approved key does, and `unknown`
+    where nothing does; what only a default owns counts as neither. `unowned` stays true whatever is proposed,
+    and `untagged` says that at best a directory knows the owner: those calls tell whose the ones are that nobody knows.
     """
     owner, via = quoted(settings.owner), quoted(f"{settings.owner}_via")
     default = [str(w.via) for w in ways(settings) if w.dimension == settings.owner and w.layer == "default"]
@@ -84,7 +85,7 @@ def prepare(con: DuckDBPyConnection, settings: Settings, period: Period, fields:
     person = ", ".join(_filled(column) for column in fields.people) or "NULL"
     state = (
         f"CASE WHEN {owner} = 'unallocated' THEN 'unknown'"
-        f" WHEN {via} IN ({_listed(approved_vias(settings))}) THEN 'approved'"
+        f" WHEN {via} IN ({_listed(vias_of(settings, ApprovedKeys))}) THEN 'approved'"
         f" WHEN {via} IN ({_listed(default)}) THEN 'default' ELSE 'known' END"
     )
     con.execute(
@@ -92,6 +93,8 @@ def prepare(con: DuckDBPyConnection, settings: Settings, period: Period, fields:
         SELECT ROW_NUMBER() OVER () AS call_no, * FROM (
           SELECT day, provider, COALESCE(billing_account_id, '') AS account, COALESCE(model_key, '') AS model_key,
             COALESCE(training, FALSE) AS training, {owner} AS owner, {state} AS state,
+            {owner} = 'unallocated' AS unowned,
+            {owner} = 'unallocated' OR {via} IN ({_listed(vias_of(settings, LookupEvidence))}) AS untagged,
             COALESCE({person}, '') AS person, [{said}]::VARCHAR[] AS said, 0 AS rule_no,
             SUM(calls)::BIGINT AS calls, SUM(COALESCE(list_cost_picos, 0))::HUGEINT AS picos,
             SUM(tokens)::HUGEINT AS tokens

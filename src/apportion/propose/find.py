@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
@@ -32,7 +32,7 @@ class Found:
 
     Attributes:
         proposals: What may be approved, by the money that it would move.
-        near: What came near, and why it is no proposal, by the list cost of its untagged calls.
+        near: What came near, and why it is no proposal, by the list cost of its unowned calls.
         unallocated: In minor units, before any of it.
         attributed: Cost that evidence or a rule owns, in minor units.
         total: All AI cost, in minor units.
@@ -75,8 +75,9 @@ def find(
     money = Unowned(con, period)
     posted = cents(con, context, period)
     found = [
-        replace(proposal, minor=money.of.get(number, 0), examples=search.examples(proposal))
+        replace(proposal, minor=money.of[number], examples=search.examples(proposal))
         for number, proposal in search.chosen.items()
+        if money.of.get(number)
     ]
     found.sort(key=lambda proposal: (-abs(proposal.minor), proposal.rule.rule_id))
     return Found(
@@ -110,29 +111,37 @@ class _Search:
     def join(self, directory: pa.Table) -> None:
         """Directories: each in turn has what those before it leave."""
         self._con.register("directory", directory)
-        for proposal in joins(self._con, self._settings, self._fields, self._bar):
-            if self._decided(proposal.rule):
-                continue
-            if not proposal.fits:
-                self.near.append(proposal)
-                continue
+        done: set[str] = set()
+        while proposal := self._next_join(done):
+            done.add(proposal.rule.rule_id)
             number = len(self.chosen) + 1
+            # What a directory says is known from here on: it shows whose keys are used by whom.
             self._con.execute(
-                """UPDATE asked_calls SET state = 'proposed', rule_no = $number
-                WHERE state = 'unknown' AND EXISTS (
-                  SELECT 1 FROM directory AS d WHERE d.lookup = $lookup AND d.on_column = $on AND d.take_column = $take
-                    AND asked_calls.said[$place] = d.key AND asked_calls.day >= d.valid_from
-                    AND asked_calls.day < d.valid_to)""",
+                """UPDATE asked_calls SET state = 'known', owner = d."value", rule_no = $number FROM directory AS d
+                WHERE asked_calls.state = 'unknown' AND d.lookup = $lookup AND d.on_column = $on
+                  AND d.take_column = $take AND asked_calls.said[$place] = d."key"
+                  AND asked_calls.day >= d.valid_from AND asked_calls.day < d.valid_to
+                  AND NOT list_contains($but, d."key")""",
                 {
                     "number": number,
                     "lookup": proposal.rule.directory,
                     "on": proposal.rule.on,
                     "take": proposal.rule.owner,
+                    "but": list(proposal.rule.but),
                     "place": self._fields.names.index(proposal.rule.fields[0]) + 1,
                 },
             )
             if self._has(number):
                 self.chosen[number] = proposal
+
+    def _next_join(self, done: Collection[str]) -> Proposal | None:
+        """The strongest directory that is left; each is weighed anew with what those before it told."""
+        found = joins(self._con, self._settings, self._fields, self._bar)
+        open_ = [one for one in found if one.rule.rule_id not in done and not self._decided(one.rule)]
+        fit = [one for one in open_ if one.fits]
+        if not fit:
+            self.near += open_
+        return fit[0] if fit else None
 
     def mine(self) -> None:
         """Single fields, then two together, then splits of single fields."""
@@ -150,7 +159,7 @@ class _Search:
         divided = {one.rule.antecedent for one in self.chosen.values() if one.rule.kind == "split"}
         self.near += sorted(
             (one for one in failed if one.rule.antecedent in divided or self._untouched(one.rule)),
-            key=lambda one: (-one.counted.untagged, one.rule.rule_id),
+            key=lambda one: (-one.counted.unowned, one.rule.rule_id),
         )
 
     def examples(self, proposal: Proposal) -> tuple[tuple[str, str, int], ...]:
@@ -217,7 +226,7 @@ class _Search:
         return found
 
     def _groups(self) -> list[tuple[tuple[str | None, ...], int]]:
-        """What the untagged calls say of themselves, each with its list cost."""
+        """What the unowned calls say of themselves, each with its list cost."""
         rows = self._con.execute(
             "SELECT said, SUM(picos)::HUGEINT FROM asked_calls WHERE state = 'unknown' GROUP BY said ORDER BY said"
         ).fetchall()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 from duckdb import DuckDBPyConnection
 
-from apportion.config.approved import OwnerRule
+from apportion.config.approved import OwnerRule, strength
 from apportion.config.dimensions import LookupEvidence
 from apportion.config.settings import Settings
 from apportion.propose.calls import Fields
@@ -16,15 +17,19 @@ from apportion.propose.strength import lower_bound
 from apportion.report.percentages import percent
 from apportion.warehouse.steps import step_text
 
+_PACKAGE = "apportion.propose"
 # A roster answers to several names of its people; one is enough.
 _PERSON = "person"
 _SAME_PERSON = ("user_id", "user")
 
+_Join = tuple[str, str, str, int]
 
-def joins(con: DuckDBPyConnection, settings: Settings, fields: Fields, bar: Bar) -> Iterator[Proposal]:
-    """Each directory that names an owner for calls without one, by what it knows.
 
-    A directory is believed unless the calls that carry an owner contradict it.
+def joins(con: DuckDBPyConnection, settings: Settings, fields: Fields, bar: Bar) -> list[Proposal]:
+    """Each directory that names an owner for calls without one, the strongest field first.
+
+    A directory is believed unless the calls that have an owner contradict it; keys that they contradict are left out of
+    it, such as one that a team registered and others use too.
 
     Args:
         con: Has `asked_calls` and `directory`.
@@ -32,41 +37,56 @@ def joins(con: DuckDBPyConnection, settings: Settings, fields: Fields, bar: Bar)
         fields: What a call says of itself.
         bar: What evidence must reach.
     """
-    asked = [
-        (lookup, on, take, place)
-        for lookup, on, take in con.execute(
-            "SELECT DISTINCT lookup, on_column, take_column FROM directory ORDER BY ALL"
-        ).fetchall()
-        if on not in _SAME_PERSON or not _has_person(con, lookup)
-        for place, field in enumerate(fields.strong, start=1)
-        if (lookup, field) not in _asked_already(settings)
-    ]
     con.execute(
         "CREATE OR REPLACE TEMP TABLE asked_joins (lookup VARCHAR, on_column VARCHAR, take_column VARCHAR, place INT)"
     )
-    if not asked:
-        return
-    con.executemany("INSERT INTO asked_joins VALUES (?, ?, ?, ?)", asked)
-    for lookup, on, take, place, untagged, _, tagged, agree, days in con.execute(
-        step_text("joins.sql", "apportion.propose")
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE left_out"
+        " (lookup VARCHAR, on_column VARCHAR, take_column VARCHAR, place INT, key VARCHAR)"
+    )
+    if asked := _askable(con, settings, fields):
+        con.executemany("INSERT INTO asked_joins VALUES (?, ?, ?, ?)", asked)
+    contested = _contested(con, bar)
+    if left_out := [(*join, key) for join, keys in contested.items() for key in keys]:
+        con.executemany("INSERT INTO left_out VALUES (?, ?, ?, ?, ?)", left_out)
+    found = []
+    for lookup, on, take, place, unowned, _, owned, agree, days in con.execute(
+        step_text("joins.sql", _PACKAGE)
     ).fetchall():
-        rule = OwnerRule("", "join", (fields.names[place - 1],), (), take, (), lookup, on)
-        counted = Counted(tagged, days, (("agree", agree),), untagged=untagged)
-        lower = lower_bound(agree, tagged)
-        few = tagged < bar.calls
-        contradicted = agree < bar.lower * tagged if few else lower < bar.lower
-        why = f"{percent(agree, tagged, 1)} % of the tagged calls that it knows agree" if contradicted else ""
-        yield Proposal(named(rule), counted, lower, why_not=why)
+        but = tuple(contested.get((lookup, on, take, place), ()))
+        rule = OwnerRule("", "join", (fields.names[place - 1],), owner=take, directory=lookup, on=on, but=but)
+        counted = Counted(owned, days, (("agree", agree),), unowned=unowned)
+        lower = lower_bound(agree, owned)
+        few = owned < bar.calls
+        contradicted = agree < bar.lower * owned if few else lower < bar.lower
+        why = f"{percent(agree, owned, 1)} % of the owned calls that it knows agree" if contradicted else ""
+        found.append(Proposal(named(rule), counted, lower, why_not=why))
+    return sorted(found, key=lambda one: (strength(one.rule), -one.counted.unowned))
 
 
-def _has_person(con: DuckDBPyConnection, lookup: str) -> bool:
-    asked = "SELECT 1 FROM directory WHERE lookup = ? AND on_column = ? LIMIT 1"
-    return con.execute(asked, [lookup, _PERSON]).fetchone() is not None
-
-
-def _asked_already(settings: Settings) -> set[tuple[str, str]]:
-    return {
+def _askable(con: DuckDBPyConnection, settings: Settings, fields: Fields) -> list[_Join]:
+    known = con.execute("SELECT DISTINCT lookup, on_column, take_column FROM directory ORDER BY ALL").fetchall()
+    with_people = {lookup for lookup, on, _ in known if on == _PERSON}
+    asked_already = {
         (item.lookup.in_, item.lookup.key)
         for item in settings.dimension(settings.owner).evidence
         if isinstance(item, LookupEvidence)
     }
+    return [
+        (lookup, on, take, place)
+        for lookup, on, take in known
+        if on not in _SAME_PERSON or lookup not in with_people
+        for place, field in enumerate(fields.strong, start=1)
+        if (lookup, field) not in asked_already
+    ]
+
+
+def _contested(con: DuckDBPyConnection, bar: Bar) -> Mapping[_Join, Sequence[str]]:
+    """Keys of a directory of which more calls than the bar allows say that they are somebody else's."""
+    found: dict[_Join, list[str]] = defaultdict(list)
+    for lookup, on, take, place, key, owned, agree, untagged, same in con.execute(
+        step_text("contested.sql", _PACKAGE)
+    ).fetchall():
+        if lower_bound(owned - agree, owned) > 1 - bar.lower or same < bar.untagged * untagged:
+            found[lookup, on, take, place].append(key)
+    return found

@@ -1,7 +1,7 @@
-"""Mining: what the calls that carry a name say of calls with the same key, weighed before it is believed.
+"""Mining: what the calls that have an owner say of calls with the same key, weighed before it is believed.
 
 The bar follows `practice.md` of the field (read 2026-11-23): agreement alone is not enough, because a team that never
-sends its name looks like its neighbours. So a key whose untagged calls come from people who were never seen with a
+sends its name looks like its neighbours. So a key whose unowned calls come from people who were never seen with a
 name is left alone, however well its other calls agree.
 """
 
@@ -29,7 +29,7 @@ RECENT = timedelta(days=7)
 _TWO = 2
 # Of a split, in hundredths of a percent.
 _WHOLE = 10_000
-# Where nearly all calls with a name carry a person, one that carries none is a stranger.
+# Where nearly all calls with an owner carry a person, one that carries none is a stranger.
 _USUALLY_NAMED = 10
 
 
@@ -38,13 +38,15 @@ class Bar:
     """What evidence must reach.
 
     Attributes:
-        calls: Calls with a name.
+        calls: Calls with an owner.
         days: On so many days.
         lower: The lower bound of the share that agrees.
         entropy: At most so mixed.
         above: So much above the owner's share of all calls.
         recent: The share that agrees in the last seven days.
+        untagged: The share that agrees of untagged calls that a directory knows.
         strangers: In percent, at most.
+        drift: Of a split: how far a share of the last seven days may lie from that of the period.
         two: Of a split: the share of the two that have most.
     """
 
@@ -54,7 +56,9 @@ class Bar:
     entropy: Decimal = Decimal("0.20")
     above: Decimal = Decimal("0.15")
     recent: Decimal = Decimal("0.90")
+    untagged: Decimal = Decimal("0.90")
     strangers: Decimal = Decimal(25)
+    drift: Decimal = Decimal("0.25")
     two: Decimal = Decimal("0.95")
 
 
@@ -96,7 +100,7 @@ class Miner:
         self._con.execute(f"CREATE OR REPLACE TEMP TABLE candidates AS {step_text('candidates.sql', _PACKAGE)}")
         found = []
         for (place, value), counted in self._counted().items():
-            if counted.tagged:
+            if counted.owned:
                 rule = OwnerRule("", "key", asked[place], tuple(value.split(BETWEEN)), counted.owners[0][0])
                 found.append(self._judged(rule, counted))
         return found
@@ -105,40 +109,48 @@ class Miner:
         """A key that two owners share, as a proposal to divide its cost; None where it is no such key."""
         counted = near.counted
         two = counted.owners[:_TWO]
-        if len(two) < _TWO or sum(calls for _, calls in two) < self._bar.two * counted.tagged:
+        if len(two) < _TWO or sum(calls for _, calls in two) < self._bar.two * counted.owned:
             return None
         weights = {owner: picos for owner, picos in counted.picos if owner in dict(two)}
         if not any(weights.values()):
             weights = dict(two)
         owners = sorted(weights, key=lambda owner: (-weights[owner], owner))
         shares = split(_WHOLE, [weights[owner] for owner in owners])
-        recent = dict(counted.recent)
-        theirs = sum(recent.get(owner, 0) for owner in owners)
-        if theirs < self._bar.two * sum(recent.values()):
+        if not self._steady(counted, owners):
             return None
         if self._too_few(counted) or self._unknown_people(counted) or not all(shares):
             return None
         rule = OwnerRule("", "split", near.rule.fields, near.rule.values, "", tuple(zip(owners, shares, strict=True)))
-        return Proposal(named(rule), counted, lower_bound(sum(c for _, c in two), counted.tagged), near.entropy)
+        return Proposal(named(rule), counted, lower_bound(sum(c for _, c in two), counted.owned), near.entropy)
+
+    def _steady(self, counted: Counted, owners: Sequence[str]) -> bool:
+        """Whether the last seven days show the two owners of a split about as all of the period does."""
+        recent, calls = dict(counted.recent), dict(counted.owners)
+        total = sum(recent.values())
+        if not total:
+            return not counted.recent_unowned
+        apart = [abs(recent.get(one, 0) * counted.owned - calls[one] * total) for one in owners]
+        return all(distance <= self._bar.drift * total * counted.owned for distance in apart)
 
     def _counted(self) -> dict[tuple[int, str], Counted]:
         asked = {"recent": self._recent}
-        owners: dict[tuple[int, str], list[tuple[str, int, int, int]]] = defaultdict(list)
-        for place, value, owner, calls, picos, recent in self._rows("owners", asked):
-            owners[place, value].append((owner, calls, picos, recent))
+        owners: dict[tuple[int, str], list[tuple[str, int, int, int, int]]] = defaultdict(list)
+        for place, value, *of_owner in self._rows("owners", asked):
+            owners[place, value].append(tuple(of_owner))
         guard = {(row[0], row[1]): row[2:] for row in self._rows("strangers", {})}
         found = {}
-        for place, value, tagged, days, untagged, _, recent_untagged in self._rows("counts", asked):
+        for place, value, owned, days, unowned, _, recent_unowned in self._rows("counts", asked):
             of = owners[place, value]
             found[place, value] = Counted(
-                tagged,
+                owned,
                 days,
-                tuple((owner, calls) for owner, calls, _, _ in of),
-                tuple((owner, int(picos)) for owner, _, picos, _ in of),
-                tuple((owner, recent) for owner, _, _, recent in of if recent),
-                untagged,
-                recent_untagged,
-                _strangers(tagged, *guard[place, value]),
+                tuple((owner, calls) for owner, calls, *_ in of),
+                tuple((owner, int(picos)) for owner, _, picos, *_ in of),
+                tuple((owner, recent) for owner, _, _, recent, _ in of if recent),
+                tuple((owner, untagged) for owner, *_, untagged in of if untagged),
+                unowned,
+                recent_unowned,
+                _strangers(owned, *guard[place, value]),
             )
         return found
 
@@ -146,7 +158,7 @@ class Miner:
         return self._con.execute(step_text(f"{name}.sql", _PACKAGE), asked).fetchall()
 
     def _judged(self, rule: OwnerRule, counted: Counted) -> Proposal:
-        lower = lower_bound(counted.agree, counted.tagged)
+        lower = lower_bound(counted.agree, counted.owned)
         mixed = entropy((calls for _, calls in counted.owners), len(self._of_all))
         why = self._why_not(rule.owner, counted, lower, mixed)
         return Proposal(named(rule), counted, lower, mixed, why)
@@ -156,48 +168,57 @@ class Miner:
         if few := self._too_few(counted):
             return few
         if lower < bar.lower:
-            share = percent(counted.agree, counted.tagged, 1)
+            share = percent(counted.agree, counted.owned, 1)
             sure = f"at least {_percent(lower)} % for certain"
-            return f"{share} % of its tagged calls agree, {sure}; {_percent(bar.lower)} % is asked"
+            return f"{share} % of its owned calls agree, {sure}; {_percent(bar.lower)} % is asked"
         by_cost = sum(picos for _, picos in counted.picos)
         of_owner = dict(counted.picos).get(owner, 0)
         if by_cost and of_owner < bar.lower * by_cost:
-            return f"{percent(of_owner, by_cost, 1)} % of its tagged cost agrees; {_percent(bar.lower)} % is asked"
+            return f"{percent(of_owner, by_cost, 1)} % of its owned cost agrees; {_percent(bar.lower)} % is asked"
         if mixed > bar.entropy:
             return f"its owners are too mixed: {mixed:.2f}; at most {bar.entropy} is asked"
         base = Decimal(self._of_all[owner]) / sum(self._of_all.values())
         if lower - base < bar.above:
-            return f"{owner} has {_percent(base)} % of all tagged calls, so this says little"
-        return self._changed(owner, counted) or self._unknown_people(counted)
+            return f"{owner} has {_percent(base)} % of all owned calls, so this says little"
+        return self._changed(owner, counted) or self._others(owner, counted) or self._unknown_people(counted)
 
     def _too_few(self, counted: Counted) -> str:
         bar = self._bar
-        if counted.tagged < bar.calls:
-            return f"{counted.tagged:,} of its calls carry an owner; {bar.calls} are asked"
+        if counted.owned < bar.calls:
+            return f"{counted.owned:,} of its calls carry an owner; {bar.calls} are asked"
         if counted.days < bar.days:
-            return f"its tagged calls are of {counted.days} days; {bar.days} are asked"
+            return f"its owned calls are of {counted.days} days; {bar.days} are asked"
         return ""
 
     def _changed(self, owner: str, counted: Counted) -> str:
         recent = sum(calls for _, calls in counted.recent)
         if not recent:
-            return "in the last seven days only untagged calls" if counted.recent_untagged else ""
+            return "in the last seven days only unowned calls" if counted.recent_unowned else ""
         agree = dict(counted.recent).get(owner, 0)
         if agree < self._bar.recent * recent:
-            return f"in the last seven days {percent(agree, recent, 1)} % of its tagged calls agree"
+            return f"in the last seven days {percent(agree, recent, 1)} % of its owned calls agree"
+        return ""
+
+    def _others(self, owner: str, counted: Counted) -> str:
+        """Whether the untagged calls that a directory knows are somebody else's: the others will be like them."""
+        untagged = sum(calls for _, calls in counted.untagged)
+        agree = dict(counted.untagged).get(owner, 0)
+        if agree < self._bar.untagged * untagged:
+            share, asked = percent(agree, untagged, 1), _percent(self._bar.untagged)
+            return f"of its untagged calls that a directory knows {share} % agree; {asked} % is asked"
         return ""
 
     def _unknown_people(self, counted: Counted) -> str:
         if counted.strangers is None or counted.strangers <= self._bar.strangers:
             return ""
         return (
-            f"{counted.strangers} % of its untagged calls are of people never seen in a tagged one;"
+            f"{counted.strangers} % of its unowned calls are of people never seen in an owned one;"
             f" at most {self._bar.strangers} % is asked"
         )
 
 
-def _strangers(tagged: int, named_: int, strangers: int, nameless: int, tagged_nameless: int) -> Decimal | None:
-    if tagged_nameless * _USUALLY_NAMED < tagged:
+def _strangers(owned: int, named_: int, strangers: int, nameless: int, owned_nameless: int) -> Decimal | None:
+    if owned_nameless * _USUALLY_NAMED < owned:
         named_, strangers = named_ + nameless, strangers + nameless
     return percent(strangers, named_, 1)
 

@@ -18,7 +18,7 @@ _POOLS = """
     WHERE c.owner = $owner AND NOT p.moved GROUP BY ALL HAVING SUM(c.amount_minor) <> 0 ORDER BY ALL"""
 _WEIGHTS = """
     SELECT rule_no, SUM(picos)::HUGEINT, SUM(tokens)::HUGEINT, SUM(calls)::HUGEINT FROM asked_calls
-    WHERE owner = 'unallocated' AND training = $training AND ($provider = '' OR provider = $provider)
+    WHERE unowned AND training = $training AND ($provider = '' OR provider = $provider)
       AND ($account = '' OR account IN ('', $account)) AND ($model = '' OR model_key = $model)
     GROUP BY rule_no ORDER BY rule_no"""
 

@@ -17,27 +17,29 @@ _ID_DIGITS = 6
 
 @dataclass(frozen=True)
 class Counted:
-    """What the calls with a name say of the calls with the same values.
+    """What the calls with an owner say of the calls with the same values.
 
     Attributes:
-        tagged: Calls that carry a name.
+        owned: Calls that have an owner.
         days: On how many days.
         owners: How many of them each owner has, the most first.
         picos: The list cost of each owner's.
-        recent: Calls with a name in the last seven days, by owner.
-        untagged: Calls that carry no name.
-        recent_untagged: Of those, in the last seven days.
-        strangers: Calls without a name, in percent of those that can be judged, whose person was never seen in
+        recent: Calls with an owner in the last seven days, by owner.
+        untagged: Calls whose owner only a directory knows, by owner: those without one are most like them.
+        unowned: Calls that have none.
+        recent_unowned: Of those, in the last seven days.
+        strangers: Calls without an owner, in percent of those that can be judged, whose person was never seen in
             calls with one; None where none can be judged.
     """
 
-    tagged: int = 0
+    owned: int = 0
     days: int = 0
     owners: tuple[tuple[str, int], ...] = ()
     picos: tuple[tuple[str, int], ...] = ()
     recent: tuple[tuple[str, int], ...] = ()
-    untagged: int = 0
-    recent_untagged: int = 0
+    untagged: tuple[tuple[str, int], ...] = ()
+    unowned: int = 0
+    recent_unowned: int = 0
     strangers: Decimal | None = None
 
     @property
@@ -52,7 +54,7 @@ class Proposal:
 
     Attributes:
         rule: What would hold.
-        counted: What it rests on; of a join, how far the calls with a name agree with the directory.
+        counted: What it rests on; of a join, how far the calls with an owner agree with the directory.
         lower: The lower end of the 95 % interval of the share that agrees.
         entropy: How mixed the owners are, from 0 to 1.
         why_not: Why it is no proposal; empty if it is one.
@@ -77,14 +79,15 @@ class Proposal:
         """What a person is shown before they decide, as JSON for the books."""
         counted = self.counted
         said = {
-            "tagged": counted.tagged,
+            "owned": counted.owned,
             "agree": counted.agree,
             "days": counted.days,
             "owners": dict(counted.owners),
             "lower_bound": f"{self.lower:.4f}",
             "entropy": f"{self.entropy:.4f}",
             "strangers_percent": None if counted.strangers is None else f"{counted.strangers:.2f}",
-            "untagged": counted.untagged,
+            "untagged": dict(counted.untagged),
+            "unowned": counted.unowned,
             "amount_minor": self.minor,
             "counter_examples": [list(example) for example in self.examples],
         }

@@ -20,9 +20,9 @@ def lower_bound(agree: int, counted: int) -> Decimal:
         counted: How many there are.
 
     Returns:
-        Between 0 and 1; 0 where nothing was counted.
+        Between 0 and 1; 0 where nothing agrees.
     """
-    if counted <= 0:
+    if agree <= 0:
         return Decimal(0)
     with localcontext(prec=_DIGITS):
         n, share, squared = Decimal(counted), Decimal(agree) / counted, _Z * _Z

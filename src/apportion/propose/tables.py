@@ -87,12 +87,12 @@ def near(found: Found, context: Context, period: Period) -> Table:
         title=f"Not proposed, {period.title}",
         columns=(
             Column("says", "What it would say"),
-            Column("untagged", "Untagged calls", "integer"),
+            Column("unowned", "Unowned calls", "integer"),
             Column("evidence", "Evidence"),
             Column("why_not", "Why not"),
         ),
         rows=tuple(
-            (shown(one.rule, context).words, one.counted.untagged, evidence_words(one), one.why_not)
+            (shown(one.rule, context).words, one.counted.unowned, evidence_words(one), one.why_not)
             for one in found.near
         ),
         currency=context.currency,
@@ -105,16 +105,16 @@ def near(found: Found, context: Context, period: Period) -> Table:
 def evidence_words(one: Proposal) -> str:
     """What speaks for a proposal, in few words."""
     counted = one.counted
-    if not counted.tagged:
-        return f"{counted.untagged:,} untagged calls; no tagged one to compare"
+    if not counted.owned:
+        return f"{counted.unowned:,} unowned calls; no owned one to compare"
     if one.rule.kind == "split":
         theirs = ", ".join(f"{owner} {calls:,}" for owner, calls in counted.owners if owner in dict(one.rule.shares))
-        return f"of {counted.tagged:,} tagged calls on {counted.days} days: {theirs}"
+        return f"of {counted.owned:,} owned calls on {counted.days} days: {theirs}"
     agree = counted.agree
-    share = percent(agree, counted.tagged, 1)
+    share = percent(agree, counted.owned, 1)
     low = percent(int(one.lower * 10_000), 10_000, 1)
     days = f"{counted.days} {'day' if counted.days == 1 else 'days'}"
-    return f"{agree:,} of {counted.tagged:,} tagged calls ({share} %, at least {low} %), {days}"
+    return f"{agree:,} of {counted.owned:,} owned calls ({share} %, at least {low} %), {days}"
 
 
 def card(one: Proposal, found: Found, context: Context) -> list[tuple[str, str]]:
@@ -127,7 +127,7 @@ def card(one: Proposal, found: Found, context: Context) -> list[tuple[str, str]]
             f"calls with {said.antecedent} → {said.consequent or said.words}" if said.kind != "join" else said.words,
         ),
         ("moves", f"{_amount(one.minor, context)} of {_amount(found.unallocated, context)} unallocated ({of} %)"),
-        ("untagged", f"{counted.untagged:,} calls"),
+        ("unowned", f"{counted.unowned:,} calls"),
         ("agrees", evidence_words(one)),
     ]
     if counted.owners and one.rule.kind != "join":
@@ -135,15 +135,13 @@ def card(one: Proposal, found: Found, context: Context) -> list[tuple[str, str]]
         facts.append(("owners", ", ".join(islice(names, _MOST_OWNERS))))
         facts.append(("mixed", f"{one.entropy:.2f} of 1"))
     if counted.strangers is None:
-        facts.append(("people", "its untagged calls name nobody, so that strangers cannot be told"))
+        facts.append(("people", "its unowned calls name nobody, so that strangers cannot be told"))
     else:
-        facts.append(
-            ("people", f"{counted.strangers} % of its untagged calls are of people never seen in a tagged one")
-        )
+        facts.append(("people", f"{counted.strangers} % of its unowned calls are of people never seen in an owned one"))
     for day, owner, calls in one.examples:
-        facts.append(("but", f"{calls:,} calls of {day} are tagged {shown_value(context, context.owner, owner)}"))
+        facts.append(("but", f"{calls:,} calls of {day} are {shown_value(context, context.owner, owner)}"))
     if one.rule.kind != "join" and not one.examples:
-        facts.append(("but", "no tagged call says otherwise"))
+        facts.append(("but", "no owned call says otherwise"))
     return facts
 
 

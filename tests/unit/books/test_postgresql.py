@@ -14,8 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from apportion.books import Books
+from apportion.books.decisions import Decision
 from apportion.books.runners import EVERY_PERIOD
 from apportion.errors import ApportionError
 from tests.unit.books.conftest import PERIOD, entry, new_run, publish
@@ -77,6 +79,19 @@ def test_what_is_published_is_read_back(url: str) -> None:
         publish(books, 2, [entry("p", 700)])
         assert books.balances(PERIOD, "owner:%") == {"owner:search": 700}
         assert [booked.entry.pool_id for booked in books.in_force(PERIOD)] == ["p"]
+
+
+def test_decisions_are_only_ever_added_to(url: str) -> None:
+    approval = Decision("approve", "P-000001", "{}", "{}", "ana", "2026-11-05T08:00:00Z")
+    with Books.open(url) as books:
+        books.decide([approval])
+        with books.reading() as view:
+            assert view.decisions() == [replace(approval, number=1)]
+    engine = sa.create_engine(url)
+    for change in ("UPDATE decisions SET person = 'x'", "DELETE FROM decisions", "TRUNCATE decisions"):
+        with engine.begin() as connection, pytest.raises(sa.exc.DBAPIError, match="append-only"):
+            connection.execute(sa.text(change))
+    engine.dispose()
 
 
 def test_two_runners_never_share_a_period(url: str) -> None:
