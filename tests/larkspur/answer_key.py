@@ -87,6 +87,7 @@ def answers(folder: Path) -> dict[str, str]:
     billed = _billed(_rows(folder, "bills/2026-10/openai.csv"), "SkuId", "gpt-5.5")
     found["misspelt team: what search owes to its alias"] = _cents(billed * _sum(misspelt) / _sum(newest))
 
+    assisted: list[tuple[Decimal, Decimal]] = []
     for month, name in (("09", "September"), ("10", "October")):
         assist = [
             r for r in _rows(folder, f"usage/gateway-2026-{month}.csv") if _tags(r).get("feature") == "assist-reply"
@@ -95,6 +96,15 @@ def answers(folder: Path) -> dict[str, str]:
         cached = sum(int(row["cache_read_tokens"]) for row in assist)
         found[f"cache regression: cached in {name}"] = f"{Decimal(100 * cached) / whole:.1f} %"
         found[f"cache regression: cost in {name}"] = _cents(_sum(assist))
+        assisted.append((Decimal(cached), Decimal(whole)))
+
+    # October's input, had September's share of it come from the cache; at what September's cents were of its list cost.
+    (cached_before, whole_before), (cached_now, whole_now) = assisted
+    fresh, cheap, _ = (Decimal(text) for text in _PRICES["claude-sonnet-5"])
+    sonnet = [r for r in _rows(folder, "usage/gateway-2026-09.csv") if r["model"] == "claude-sonnet-5"]
+    charged = Decimal(_cents(_billed(_rows(folder, "bills/2026-09/anthropic.csv"), "SkuId", "claude-sonnet-5")))
+    lost = (whole_now * cached_before / whole_before - cached_now) * (fresh - cheap) / 10**6
+    found["cache regression: what it made of the change"] = f"+{_cents(lost * charged / _sum(sonnet))}"
 
     loop = [r for r in newest if r["called_at"].startswith("2026-10-11") and r["user_id"] == "p-060"]
     found["runaway loop: calls on that Sunday"] = str(len(loop))

@@ -16,6 +16,7 @@ class ExportName(StrEnum):
     """The tables that can be exported."""
 
     STATEMENTS = "statements"
+    REASONS = "reasons"
     COVERAGE = "coverage"
     COVERAGE_BY_DIMENSION = "coverage-by-dimension"
     UNIT_COSTS = "unit-costs"

@@ -16,6 +16,7 @@ from apportion.report.coverage import coverage, coverage_by_dimension
 from apportion.report.cross_tables import cross_table, usual_tables
 from apportion.report.gaps import gaps, tag_in, ways_in
 from apportion.report.listings import LISTINGS, cells, listing
+from apportion.report.reason_tables import every_reason
 from apportion.report.reconcile import reconcile
 from apportion.report.statements import statements
 from apportion.report.table import Table, ordered
@@ -93,6 +94,7 @@ def gap_table(folder: Path, period: Period | None) -> Table:
 
 REPORTS: Mapping[str, Report] = {
     "statements": lambda v, by, _: [statements(v.engine.connection, v.context, v.period, by)],
+    "reasons": lambda v, by, _: [every_reason(v.engine.connection, v.context, v.period, by)],
     "coverage": lambda v, by, _: [coverage(v.engine.connection, v.context, v.period, by)],
     "coverage-by-dimension": lambda v, _by, _: [coverage_by_dimension(v.engine.connection, v.context, v.period)],
     "unit-costs": lambda v, by, c: [unit_costs(v.engine.connection, v.context, v.period, by, category=c)],

@@ -15,6 +15,7 @@ from apportion.report.context import Context, is_rest
 from apportion.report.evidence import evidence_of
 from apportion.report.notes import counted, pool_notes, standing_notes
 from apportion.report.percentages import change, percent, quotient
+from apportion.report.reason_tables import Reasons
 from apportion.report.table import Column, Row, Table
 from apportion.report.weights import LIST_COSTS, Measure
 
@@ -86,6 +87,7 @@ def detail(
     every: Table,
     now: Cents,
     before: Cents | None,
+    why: Reasons,
 ) -> list[Table]:
     """The tables of one value's statement, each of whose sums stands in the summary.
 
@@ -98,9 +100,10 @@ def detail(
         every: The table of all statements that this one is a row of.
         now: What that table shows.
         before: What it compares with; None if there is no month before.
+        why: The reasons for the change of this value, among others perhaps.
     """
     blank = replace(every, rows=(), total=None, notes=(), columns=())
-    tables = [_summary(con, context, period, value=value, every=every, now=now, before=before)]
+    tables = [_summary(con, context, period, value=value, every=every, now=now, before=before), why.table(value)]
     if dimension != context.owner:
         return [*tables, _by_category(blank, now.of(value=value))]
     names = {"d": queries.shown(context, dimension, "owner")}

@@ -15,6 +15,7 @@ from apportion.report.context import UNALLOCATED, Context, is_rest, shown_value
 from apportion.report.detail import detail
 from apportion.report.notes import pool_notes, standing_notes, unknown_calls
 from apportion.report.percentages import change
+from apportion.report.reason_tables import reasons
 from apportion.report.table import Cell, Column, Row, Table, trimmed
 
 _TOTAL = "All AI cost"
@@ -148,4 +149,5 @@ def statement(
             f"There is no statement of {period} for {dimension} {owner!r}; there is {', '.join(names[:20])}.",
             cure=f"did you mean {near[0]!r}?" if near else "name one of them",
         )
-    return detail(con, context, period, dimension=dimension, value=value, every=every, now=now, before=before)
+    why = reasons(con, context, period, dimension, now, before, value=value)
+    return detail(con, context, period, dimension=dimension, value=value, every=every, now=now, before=before, why=why)

@@ -74,6 +74,12 @@ class Measure:
             return self.method
         return f"{self.method}, fallback {name}" if self.fallback else f"{self.method} by {name}"
 
+    @property
+    def unit_words(self) -> str:
+        """What is counted: `gpu-hours`, `person-days`; nothing where it has no name."""
+        name = self.fallback or self.basis.replace("_", "-")
+        return "" if name in (self.method, "none") else name
+
     def counted(self, weight: int | None) -> Decimal | None:
         """A weight in the unit people count it in, without trailing zeros; None stays None."""
         if weight is None:

@@ -28,6 +28,7 @@ _TOKENS = (
     "tool_prompt_tokens",
     "output_tokens",
 )
+_CONTEXT = ("operation", "service_tier", "processing", "region", "speed", "price_id")
 _TABLES = f"""
 CREATE TABLE pools (pool_id VARCHAR, period VARCHAR, rule VARCHAR, rule_version INTEGER, method VARCHAR,
   kind VARCHAR,
@@ -44,7 +45,8 @@ CREATE TABLE allocated_charges (period VARCHAR, day DATE, pool_id VARCHAR, owner
   layer VARCHAR, role VARCHAR, cost_nano BIGINT);
 CREATE TABLE usage_cells (day DATE, provider VARCHAR, billing_account_id VARCHAR, {_DIMS}, calls BIGINT,
   {", ".join(f"{t} BIGINT" for t in _TOKENS)}, list_cost_picos DECIMAL(38,0), price_state VARCHAR,
-  training BOOLEAN DEFAULT FALSE, source VARCHAR DEFAULT 'calls', model_key VARCHAR);
+  training BOOLEAN DEFAULT FALSE, source VARCHAR DEFAULT 'calls', model_key VARCHAR,
+  {", ".join(f"{name} VARCHAR" for name in _CONTEXT)}, context_bracket TINYINT);
 CREATE TABLE dimension_ways (dimension VARCHAR, via TINYINT, layer VARCHAR, evidence VARCHAR);
 CREATE TABLE invoices (invoice_key VARCHAR, period VARCHAR, issuer VARCHAR, invoice_id VARCHAR,
   billing_account_id VARCHAR, currency VARCHAR, rate DECIMAL(18,9), billed_minor BIGINT,

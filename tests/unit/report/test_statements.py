@@ -93,7 +93,7 @@ def test_an_unknown_dimension_or_owner_names_what_there_is() -> None:
 
 def test_the_detail_adds_up_to_the_row() -> None:
     tables = {t.name: t for t in statement(larkspur().con, context(), PERIOD, owner="support")}
-    assert list(tables) == ["summary", "categories", "direct", "shared", "credits-tax-corrections"]
+    assert list(tables) == ["summary", "reasons", "categories", "direct", "shared", "credits-tax-corrections"]
     total = tables["summary"].total
     assert total is not None
     assert total[:4] == ("Charged to support", 68_335, 50_000, 18_335)
@@ -115,8 +115,8 @@ def test_the_detail_adds_up_to_the_row() -> None:
 
 def test_the_detail_of_another_dimension_adds_up_too() -> None:
     tables = statement(larkspur().con, context(), PERIOD, owner="acme", by="customer")
-    assert [t.name for t in tables] == ["summary", "categories"]
-    assert tables[1].total == ("All categories", 43_333)
+    assert [t.name for t in tables] == ["summary", "reasons", "categories"]
+    assert tables[2].total == ("All categories", 43_333)
 
 
 def test_users_are_shown_as_the_policy_says() -> None:

@@ -13,6 +13,7 @@ from apportion.report.table import Column, Row, Table, to_csv, to_json
 
 _OF_AN_OWNER = (
     "summary",
+    "reasons",
     "categories",
     "direct",
     "rules",
@@ -23,6 +24,7 @@ _OF_AN_OWNER = (
 _OF_A_POOL = ("explain", "claims", "evidence")
 _OF_ALL = (
     "statements",
+    "reasons",
     "coverage",
     "coverage-by-dimension",
     "categories",

@@ -178,6 +178,12 @@ class _Page:
                 pictures=owner_bars(report.statements),
                 picture="Layers",
             ),
+            "reasons": Look(
+                ident="all-reasons",
+                heading="Why it moved",
+                level=2,
+                aside=report.reasons.title[0].lower() + report.reasons.title[1:],
+            ),
             "categories": Look(ident="all-categories", heading="By category", level=2, aside=month),
             "unit-costs": Look(
                 ident="all-unit-costs", heading=f"Cost of a unit by {unit}", level=2, aside=f"inference, {month}"

@@ -19,6 +19,7 @@ from apportion.report.detail import detail
 from apportion.report.explain import explain
 from apportion.report.notes import pool_notes
 from apportion.report.owned_pools import owned_pools
+from apportion.report.reason_tables import reasons
 from apportion.report.reconcile import reconcile
 from apportion.report.statements import statements
 from apportion.report.table import Table
@@ -72,6 +73,7 @@ class Report:
         context: The project's settings.
         state: A closed period never changes.
         statements: What each owner receives.
+        reasons: Why all AI cost is not what it was.
         coverage: The layers.
         by_dimension: The layers of every dimension.
         categories: Cost by category.
@@ -93,6 +95,7 @@ class Report:
     context: Context
     state: State
     statements: Table
+    reasons: Table
     coverage: Table
     by_dimension: Table
     categories: Table
@@ -112,7 +115,7 @@ class Report:
     @property
     def overview(self) -> list[Table]:
         """The tables that are about everybody."""
-        tables = [self.statements, self.coverage, self.by_dimension, self.categories, self.unit_costs]
+        tables = [self.statements, self.reasons, self.coverage, self.by_dimension, self.categories, self.unit_costs]
         tables += [self.margins] if self.margins else []
         return [*tables, self.days, *self.checks, *self.certificate.tables]
 
@@ -174,6 +177,7 @@ def gather(
         context=context,
         state=state,
         statements=everyone,
+        reasons=reasons(con, context, period, None, *compared(con, context, period, context.owner)).table(),
         coverage=coverage(con, context, period),
         by_dimension=coverage_by_dimension(con, context, period),
         categories=by_category(con, context, period),
@@ -211,6 +215,7 @@ def _owners(
     con: DuckDBPyConnection, context: Context, period: Period, everyone: Table, most: int
 ) -> tuple[OwnerSection, ...]:
     now, before = compared(con, context, period, context.owner)
+    why = reasons(con, context, period, context.owner, now, before)
     names = [str(cell) for cell in everyone.column(context.owner)]
     listed = names[:most]
     # What nobody owns comes last in the table, and is never what is left out.
@@ -218,7 +223,7 @@ def _owners(
     found = []
     for name in listed:
         tables = detail(
-            con, context, period, dimension=context.owner, value=name, every=everyone, now=now, before=before
+            con, context, period, dimension=context.owner, value=name, every=everyone, now=now, before=before, why=why
         )
         found.append(OwnerSection(name, tuple(tables), owned_pools(con, context, period, name)))
     return tuple(found)
