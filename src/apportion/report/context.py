@@ -14,6 +14,7 @@ from apportion.money import nano_per_minor
 UNALLOCATED = "unallocated"
 UNCLASSIFIED = "unclassified"
 HIDDEN = "(hidden)"
+EVERYTHING_ELSE = "Everything else"
 PERSON_DIMENSION = "user"
 
 Users = Literal["name", "pseudonym", "hidden"]
@@ -83,3 +84,8 @@ def shown_value(context: Context, dimension: str, value: str) -> str:
 def is_rest(value: object) -> bool:
     """Whether a value stands for cost that nobody owns, or that has no class; it comes last and grey."""
     return value in (UNALLOCATED, UNCLASSIFIED)
+
+
+def is_quiet(value: object) -> bool:
+    """Whether a row is shown grey: what nobody owns, what has no class, and what is left after what is told."""
+    return is_rest(value) or value == EVERYTHING_ELSE

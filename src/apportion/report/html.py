@@ -9,7 +9,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from apportion.report.context import is_rest
+from apportion.report.context import is_quiet, is_rest
 from apportion.report.notes import counted
 from apportion.report.table import Cell, Column, Row, Table
 from apportion.report.terminal import for_people, visible
@@ -84,7 +84,7 @@ def to_html(table: Table, look: Look) -> Markup:
     shown, left = _bounded(table, look.most_rows)
     rows = [_cells(table, row, look, table.lead(at)) for at, row in shown]
     body = [
-        {"cells": cells, "rest": is_rest(row[0]), "picture": look.pictures.get(str(row[0]), "")}
+        {"cells": cells, "rest": is_quiet(row[0]), "picture": look.pictures.get(str(row[0]), "")}
         for (_, row), cells in zip(shown, rows, strict=True)
     ]
     rest = None

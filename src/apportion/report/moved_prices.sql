@@ -23,6 +23,6 @@ SELECT
   SUM(COALESCE(a.output_tokens, 0)) AS output_tokens,
   SUM(COALESCE(a.list_cost_picos, 0)) AS list_cost_picos
 FROM usage_cells AS a
-WHERE a.day >= $earliest AND a.day < $end AND a.price_state = 'priced'
+WHERE a.day >= $earliest AND a.day < $end AND a.price_state <> 'unpriced'
 GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, a.day
 ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, a.day

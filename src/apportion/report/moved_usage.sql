@@ -19,7 +19,7 @@ SELECT
   COALESCE(CAST(a.context_bracket AS VARCHAR), '') AS context_bracket,
   COALESCE(a.price_id, '') AS price_id,
   CASE WHEN a.day >= $start THEN 1 ELSE 0 END AS now,
-  SUM(CASE WHEN a.price_state = 'priced' THEN 0 ELSE a.calls END) AS unpriced_calls,
+  SUM(CASE WHEN a.price_state = 'unpriced' THEN a.calls ELSE 0 END) AS unpriced_calls,
   SUM(a.calls) AS calls,
   SUM(COALESCE(a.uncached_input_tokens, 0)) AS uncached_input_tokens,
   SUM(COALESCE(a.cache_read_tokens, 0)) AS cache_read_tokens,

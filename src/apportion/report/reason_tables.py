@@ -8,13 +8,12 @@ from duckdb import DuckDBPyConnection
 
 from apportion.period import Period
 from apportion.report.cents import Cents, compared, ranked
-from apportion.report.context import Context
+from apportion.report.context import EVERYTHING_ELSE, Context
 from apportion.report.moved import ALL
 from apportion.report.notes import unknown_calls
 from apportion.report.reasons import Change, changes
 from apportion.report.table import Column, Row, Table
 
-EVERYTHING_ELSE = "Everything else"
 MOST_SHOWN = 3
 # Each value of an export is looked at as closely as in its own statement, within what a machine reads at once.
 _MOST_KEYS_OF_ALL = 40_000

@@ -101,8 +101,12 @@ def _volume(told: Told) -> str:
 
 
 def _models(told: Told) -> str:
-    shares = {m.model: m.calls for m in told.line.models}
-    return f"Calls of {told.subject}: {_shifted(shares)}"
+    calls: dict[str, tuple[int, int]] = {}
+    for m in told.line.models:
+        name = m.model or m.provider or "no model named"
+        was, now = calls.get(name, (0, 0))
+        calls[name] = was + m.calls[0], now + m.calls[1]
+    return f"Calls of {told.subject}: {_shifted(calls)}"
 
 
 def _ways(told: Told) -> str:
@@ -117,7 +121,9 @@ def _ways(told: Told) -> str:
 def _shifted(calls: Mapping[str, tuple[int, int]]) -> str:
     """The one whose share of the calls moved most, with both shares."""
     before, now = (sum(counts[at] for counts in calls.values()) for at in (0, 1))
-    moved = {name: Fraction(b, now) - Fraction(a, before) for name, (a, b) in calls.items() if name}
+    # What calls say nothing of is named only where there is nothing else.
+    named = {name: counts for name, counts in calls.items() if name} or calls
+    moved = {name: Fraction(b, now) - Fraction(a, before) for name, (a, b) in named.items()}
     name = min(moved, key=lambda name: (-abs(moved[name]), -moved[name], name))
     return f"{name} {whole_percent(calls[name][1], now)} after {whole_percent(calls[name][0], before)}"
 

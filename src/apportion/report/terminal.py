@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from apportion.money import show
-from apportion.report.context import is_rest
+from apportion.report.context import is_quiet
 from apportion.report.table import NOT_AVAILABLE, Cell, Column, Row, Table
 
 _GAP = 3
@@ -96,7 +96,7 @@ def render(table: Table, console: Console) -> None:
     out(visible(table.title), "bold")
     out(_line(heads, table, widths), "dim")
     for row, cells in zip(table.rows, body, strict=True):
-        out(_line(cells, table, widths), "dim" if is_rest(row[0]) else "")
+        out(_line(cells, table, widths), "dim" if is_quiet(row[0]) else "")
     if not body:
         out("(nothing in this period)", "dim")
     for cells in total:
