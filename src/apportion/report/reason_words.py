@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from apportion.money import half_up_div, show
+from apportion.report.context import UNALLOCATED
 from apportion.report.decomposition import CACHE_READ, INPUT_KINDS, OUTPUT, REQUEST, Effect, Measured
 from apportion.report.moved import Amount, Line, Weighed
 from apportion.report.percentages import percent, quotient
@@ -69,7 +70,8 @@ class Told:
         """What the calls are made for; their model where they say nothing of it, or where there are several."""
         line = self.line
         if not line.name:
-            return line.models[0].model
+            only = line.models[0]
+            return only.model if _named(only.model) else f"{only.provider} that name no model"
         named = f"{line.name} ({line.operation})" if self.several and line.operation else line.name
         return f"{named} on {self.measured[0].model}" if self.measured and len(line.models) > 1 else named
 
@@ -275,15 +277,22 @@ def amount_changed(amount: Amount, month: str, currency: str, unit: int) -> str:
     if amount.kind in _OTHERS:
         of = amount.issuer if amount.kind in ("credit", "tax", "correction") else amount.rule
         return _marked(f"{_OTHERS[amount.kind].format(of=of or amount.provider)}: {now} after {was}", amount)
-    name = f"{amount.rule}, {amount.model or amount.provider}" if amount.rule else _uncounted(amount)
+    name = _called(amount)
     if not amount.before:
         return _marked(f"New: {name}", amount)
     return _marked(f"Ended: {name} ({was} in {month})" if not amount.now else f"{name}: {now} after {was}", amount)
 
 
-def _uncounted(amount: Amount) -> str:
-    of = f" for {amount.item}" if amount.item not in ("", "unallocated") else ""
-    return f"{amount.model or amount.provider}{of}, whose calls are not known"
+def _called(amount: Amount) -> str:
+    """A pool of a rule, or the cost of a model that calls do not explain."""
+    of = amount.model if _named(amount.model) else amount.provider
+    if amount.rule:
+        return ", ".join(part for part in (amount.rule, of) if part)
+    return f"{of} for {amount.item}, as billed" if _named(amount.item) else f"{of}, as billed"
+
+
+def _named(value: str) -> bool:
+    return value not in ("", UNALLOCATED)
 
 
 def _marked(text: str, amount: Amount) -> str:

@@ -174,7 +174,14 @@ def test_money_without_calls_is_an_amount_of_its_model() -> None:
     made = Company()
     calls(made, BEFORE, [], charged=100)
     calls(made, PERIOD, [], charged=250)
-    assert said(of(made)) == {"m for reply, whose calls are not known: 2.50 after 1.00": 150}
+    assert said(of(made)) == {"m for reply, as billed: 2.50 after 1.00": 150}
+
+
+def test_calls_that_name_no_model_are_told_by_their_vendor() -> None:
+    made = Company()
+    calls(made, BEFORE, share(50, 10), model="unallocated", feature="unallocated")
+    calls(made, PERIOD, share(50, 20), model="unallocated", feature="unallocated")
+    assert "100 % more calls of vendor that name no model (200 after 100)" in said(of(made))
 
 
 def test_an_estimate_says_so() -> None:
