@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -33,12 +33,14 @@ class Line:
         operation: Such as chat or embeddings.
         models: What was called. A single one where the calls name no feature.
         estimate: Whether some of the money has no bill yet.
+        several: Whether calls of other operations are made for the same thing.
     """
 
     name: str
     operation: str
     models: tuple[Measured, ...]
     estimate: bool
+    several: bool
 
 
 @dataclass(frozen=True)
@@ -113,15 +115,15 @@ class Asked:
         context: The project's settings.
         period: The later one.
         dimension: Whose values; None for all of it together, as one value called `ALL`.
-        value: One value as a reader may see it; None for every one.
-        most: How many of the largest keys are looked at.
+        values: As a reader may see them; None for every one.
+        most: How many of the largest amounts of each value are looked at.
     """
 
     con: DuckDBPyConnection
     context: Context
     period: Period
     dimension: str | None
-    value: str | None
+    values: tuple[str, ...] | None
     most: int
 
     @property
@@ -140,7 +142,7 @@ class Asked:
             "start": self.period.start,
             "end": self.period.end,
             "earliest": earlier.start,
-            "value": self.value,
+            "values": None if self.values is None else list(self.values),
             "most": self.most,
         }
 
@@ -251,7 +253,11 @@ def _sorted(costs: Mapping[_Key, Sequence[int]], used: Mapping[_Key, _Calls], am
         group = (key.line, calls.operation, "", "") if named else ("", calls.operation, key.provider, key.model)
         lines[group].append(Measured(key.provider, key.model, before, now, calls.ways, priced=not calls.unpriced))
         estimates[group] |= bool(estimate)
-    found = tuple(Line(g[0], g[1], tuple(models), estimates[g]) for g, models in sorted(lines.items()))
+    names = Counter(name for name, *_ in lines)
+    found = tuple(
+        Line(g[0], g[1], tuple(models), estimates[g], several=bool(g[0]) and names[g[0]] > 1)
+        for g, models in sorted(lines.items())
+    )
     return Moved(found, tuple(others))
 
 
@@ -357,7 +363,7 @@ def read_pools(asked: Asked) -> dict[PoolKey, tuple[Weighed, Weighed]]:
     """The shared pools of both periods, the one before first, by rule, item and provider."""
     found: dict[PoolKey, tuple[Weighed, Weighed]] = {}
     names = {"d": queries.shown(asked.context, asked.context.owner, "owner")}
-    parameters = {**asked.parameters, "value": asked.value if asked.by_owner else None}
+    parameters = asked.parameters if asked.by_owner else {**asked.parameters, "values": []}
     for row in queries.run(asked.con, "moved_pools", parameters, names):
         _, rule, item, provider, period, method, basis, fallback, pool, amount, total, owner, role, weight = row
         pool_now = found.setdefault((rule, item, provider), (Weighed(), Weighed()))[period == str(asked.period)]

@@ -3,13 +3,13 @@
 -- Writes: value, metered (divided by the usage of calls), kind, rule, item, role, line, provider, model, pool_model,
 --         invoice_key (the last by name), now_nano, before_nano (nano-units of the ledger currency), estimate.
 -- Grain:  value as shown × metered × kind × rule × item × role × line × provider × model; a rule, an item and a role
---         only where no calls divided the money, a line only where they did. The largest come first, $most of them.
+--         only where no calls divided the money, a line only where they did. Of each value the $most largest.
 WITH summed AS (
   SELECT a.period AS period, a.pool_id AS pool_id, a.d AS value, a.e AS line, a.model AS model, a.role AS role,
     SUM(a.cost_nano) AS nano
   FROM allocated_charges AS a
   WHERE a.period IN ($period, $earlier) AND NOT a.owner LIKE 'pool:%'
-    AND (CAST($value AS VARCHAR) IS NULL OR a.d = $value)
+    AND (CAST($values AS VARCHAR[]) IS NULL OR a.d IN (SELECT UNNEST(CAST($values AS VARCHAR[]))))
   GROUP BY 1, 2, 3, 4, 5, 6
 ),
 told AS (
@@ -36,11 +36,18 @@ keyed AS (
     MAX(CASE WHEN status = 'estimate' THEN 1 ELSE 0 END) AS estimate
   FROM told
   GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+),
+placed AS (
+  SELECT *, ROW_NUMBER() OVER (
+    PARTITION BY value
+    ORDER BY GREATEST(ABS(now_nano), ABS(before_nano)) DESC, metered, kind, rule, item, role, line, provider, model,
+      pool_model
+  ) AS place
+  FROM keyed
+  WHERE now_nano <> 0 OR before_nano <> 0
 )
 SELECT value, metered, kind, rule, item, role, line, provider, model, pool_model, invoice_key, now_nano, before_nano,
   estimate
-FROM keyed
-WHERE now_nano <> 0 OR before_nano <> 0
-ORDER BY GREATEST(ABS(now_nano), ABS(before_nano)) DESC, value, metered, kind, rule, item, role, line, provider, model,
-  pool_model
-LIMIT $most
+FROM placed
+WHERE place <= $most
+ORDER BY value, place

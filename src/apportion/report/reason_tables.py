@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from duckdb import DuckDBPyConnection
 
 from apportion.period import Period
 from apportion.report.cents import Cents, compared, ranked
-from apportion.report.context import EVERYTHING_ELSE, Context
+from apportion.report.context import EVERYTHING_ELSE, Context, is_rest
 from apportion.report.moved import ALL
 from apportion.report.notes import unknown_calls
 from apportion.report.reasons import Change, changes
 from apportion.report.table import Column, Row, Table
 
 MOST_SHOWN = 3
-# Each value of an export is looked at as closely as in its own statement, within what a machine reads at once.
-_MOST_KEYS_OF_ALL = 40_000
+# A company may have a million users; the largest of them are looked at.
+_MOST_VALUES = 200
 _NUMBERS = ("", "", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
 _NOTES = (
     "Each reason is rounded to the cent; what that leaves is everything else",
@@ -42,12 +43,11 @@ class Reasons:
     found: dict[str, Change] | None
     instead: str = ""
 
-    def table(self, value: str = ALL, *, most: int = MOST_SHOWN) -> Table:
-        """The largest reasons of a value, and everything else; their sum is its change.
+    def table(self, value: str = ALL) -> Table:
+        """The reasons of a value, and everything else; their sum is its change.
 
         Args:
             value: As a reader may see it.
-            most: How many reasons are shown.
 
         Returns:
             A table named `reasons`.
@@ -55,11 +55,11 @@ class Reasons:
         if self.found is None:
             return replace(self.blank, rows=((self.instead, None),))
         change = self.found.get(value, Change(0, ()))
-        shown = change.reasons[:most]
-        rows: list[Row] = [(reason.says, reason.minor) for reason in shown]
-        rows.append((EVERYTHING_ELSE, change.minor - sum(reason.minor for reason in shown)))
-        number = _NUMBERS[len(shown)] if len(shown) < len(_NUMBERS) else str(len(shown))
-        title = f"{number} largest reasons for the change" if len(shown) > 1 else self.blank.title
+        told = change.reasons
+        rows: list[Row] = [(reason.says, reason.minor) for reason in told]
+        rows.append((EVERYTHING_ELSE, change.minor - sum(reason.minor for reason in told)))
+        number = _NUMBERS[len(told)] if len(told) < len(_NUMBERS) else str(len(told))
+        title = f"{number} largest reasons for the change" if len(told) > 1 else self.blank.title
         return replace(self.blank, title=title, rows=tuple(rows), total=(self.on, change.minor))
 
     @property
@@ -90,7 +90,8 @@ def reasons(
     now: Cents,
     before: Cents | None,
     *,
-    value: str | None = None,
+    values: Sequence[str] | None = None,
+    most: int | None = MOST_SHOWN,
 ) -> Reasons:
     """Why the values of a dimension changed, or all AI cost, if no dimension is given.
 
@@ -101,12 +102,13 @@ def reasons(
         by: The dimension; None for all AI cost as one value.
         now: What was posted, by that dimension.
         before: The same of the period before; None where there is none.
-        value: Only this one; every one if not given.
+        values: Only these; every one if not given.
+        most: How many reasons of each value are told; all of them if None.
     """
     if before is None or unknown_calls(con, period):
         return Reasons(context, period, None, _NOTHING_BEFORE if before is None else _NOT_KNOWN)
-    most = {} if value is not None or by is None else {"most_keys": _MOST_KEYS_OF_ALL}
-    return Reasons(context, period, changes(con, context, period, by, now, before, value=value, **most))
+    found = changes(con, context, period, by, now, before, values=values, most=most)
+    return Reasons(context, period, found)
 
 
 def every_reason(con: DuckDBPyConnection, context: Context, period: Period, by: str | None = None) -> Table:
@@ -126,7 +128,9 @@ def every_reason(con: DuckDBPyConnection, context: Context, period: Period, by: 
     """
     dimension = context.known(by or context.owner)
     now, before = compared(con, context, period, dimension)
-    each = reasons(con, context, period, dimension, now, before)
+    totals = {**dict.fromkeys(before.by_value if before else (), 0), **now.by_value}
+    told = ranked(totals)[:_MOST_VALUES] + [name for name in ranked(totals)[_MOST_VALUES:] if is_rest(name)]
+    each = reasons(con, context, period, dimension, now, before, values=told, most=None)
     title = dimension.replace("_", " ").capitalize()
     columns = (
         Column(dimension, title),
@@ -137,13 +141,15 @@ def every_reason(con: DuckDBPyConnection, context: Context, period: Period, by: 
     rows: list[Row] = []
     total: Row | None = None
     below: list[Row] = []
-    if each.found is not None:
-        whole = reasons(con, context, period, None, now, before).found or {}
-        totals = {**dict.fromkeys(each.found, 0), **now.by_value}
+    if before is not None and each.found is not None:
+        whole = reasons(con, context, period, None, now, before, most=None).found or {}
         for name in ranked(totals):
-            rows += _all_of(name, each.found[name])
-        total = (ALL, "", each.on, sum(change.minor for change in each.found.values()))
+            moved = totals[name] - before.by_value.get(name, 0)
+            rows += _all_of(name, each.found.get(name, Change(moved, ())))
+        total = (ALL, "", each.on, now.total - before.total)
         below = _all_of(ALL, whole[ALL])
+    untold = len(totals) - len(told)
+    more = (f"The reasons of the {untold:,} smallest are not told: {EVERYTHING_ELSE.lower()}",) if untold else ()
     return replace(
         each.blank,
         title=f"Why it moved, {period.title}, {context.currency}",
@@ -151,7 +157,7 @@ def every_reason(con: DuckDBPyConnection, context: Context, period: Period, by: 
         rows=tuple(rows),
         total=total,
         below=tuple(below),
-        notes=_NOTES if below else (each.instead,),
+        notes=(*_NOTES, *more) if below else (each.instead,),
     )
 
 

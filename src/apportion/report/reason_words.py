@@ -42,12 +42,10 @@ class Told:
     Attributes:
         parts: The steps that it sums up, with the lines of work they are steps of.
         days: The days of this month's calls; none where they were not asked for.
-        several: Whether calls of several operations are made for the same thing, and this is about one of them.
     """
 
     parts: Sequence[tuple[Line, Effect]]
     days: Sequence[DayOfCalls] = ()
-    several: bool = False
 
     @property
     def line(self) -> Line:
@@ -72,7 +70,7 @@ class Told:
         if not line.name:
             only = line.models[0]
             return only.model if _named(only.model) else f"{only.provider} that name no model"
-        named = f"{line.name} ({line.operation})" if self.several and line.operation else line.name
+        named = f"{line.name} ({line.operation})" if line.several and line.operation else line.name
         return f"{named} on {self.measured[0].model}" if self.measured and len(line.models) > 1 else named
 
     def tokens(self, at: int) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -19,8 +19,8 @@ from apportion.report.moved import ALL, SEPARATOR, Amount, Asked, Line, Moved, P
 from apportion.report.reason_words import Told, amount_changed, calls_changed, pool_changed, share_changed
 from apportion.report.steps import DayOfCalls
 
-# The largest amounts are looked at one by one; beyond these, they are part of everything else.
-MOST_KEYS = 4_000
+# The largest amounts of a value are looked at one by one; beyond these, they are part of everything else.
+MOST_KEYS = 500
 _OF_LINE: frozenset[Kind] = frozenset({"volume", "models", "new", "ended"})
 _WITH_DAYS = frozenset({"volume", "cache"})
 
@@ -76,7 +76,8 @@ def changes(
     now: Cents,
     before: Cents,
     *,
-    value: str | None = None,
+    values: Sequence[str] | None = None,
+    most: int | None = None,
     most_keys: int = MOST_KEYS,
 ) -> dict[str, Change]:
     """Why the statements of a period are not those of the one before.
@@ -88,30 +89,31 @@ def changes(
         by: A dimension; None for all AI cost taken as one value, which is called `ALL`.
         now: What was posted, by that dimension.
         before: The same of the period before.
-        value: Only this one, as a reader may see it; every one if not given.
-        most_keys: How many of the largest amounts are looked at one by one.
+        values: Only these, as a reader may see them; every one if not given.
+        most: How many reasons of each value are told, the largest; all if not given.
+        most_keys: How many of the largest amounts of each value are looked at one by one.
 
     Returns:
         By value its change, with the reasons for it.
     """
-    asked = Asked(con, context, period, by, None if by is None else value, most_keys)
+    asked = Asked(con, context, period, by, None if by is None or values is None else tuple(values), most_keys)
     totals = [{ALL: c.total} if by is None else c.by_value for c in (before, now)]
-    values = [value] if value is not None and by is not None else sorted({*totals[0], *totals[1]})
+    names = sorted({*totals[0], *totals[1]}) if asked.values is None else asked.values
     moved, pools = read_moved(asked), read_pools(asked)
-    found = {name: _found(moved.get(name, Moved((), ())), pools) for name in values}
-    minors = {name: totals[1].get(name, 0) - totals[0].get(name, 0) for name in values}
-    cents = {name: _in_cents(found[name], context.unit) for name in values}
-    days = _days_of(asked, {name: [found[name][key] for key in cents[name]] for name in values})
+    found = {name: _found(moved.get(name, Moved((), ())), pools) for name in names}
+    minors = {name: totals[1].get(name, 0) - totals[0].get(name, 0) for name in names}
+    cents = {name: _in_cents(found[name], context.unit, most) for name in names}
+    days = _days_of(asked, {name: [found[name][key] for key in cents[name]] for name in names})
     return {
         name: Change(
             minors[name],
             tuple(
                 Reason(key[0], _says(asked, name, key, found[name], pools, days), minor)
-                for key, minor in sorted(cents[name].items(), key=lambda item: (-abs(item[1]), item[0]))
+                for key, minor in cents[name].items()
             ),
             sum(reason.nano for reason in found[name].values()),
         )
-        for name in values
+        for name in names
     }
 
 
@@ -169,14 +171,15 @@ def _together(one: Amount, other: Amount) -> Amount:
     )  # fmt: skip
 
 
-def _in_cents(found: Mapping[Key, _Found], unit: int) -> dict[Key, int]:
-    """Every reason in whole minor units, each rounded once; those of 0 are left out.
+def _in_cents(found: Mapping[Key, _Found], unit: int, most: int | None) -> dict[Key, int]:
+    """The reasons in whole minor units, each rounded once, the largest first; those of 0 are left out.
 
     The rest of the change is everything else: what was rounded, amounts that were not looked at one by one, and
     the cents of a statement by another dimension than the owner's.
     """
     cents = {key: half_up_div(reason.nano, unit) for key, reason in found.items()}
-    return {key: minor for key, minor in cents.items() if minor}
+    ordered = sorted((key for key, minor in cents.items() if minor), key=lambda key: (-abs(cents[key]), key))
+    return {key: cents[key] for key in ordered[:most]}
 
 
 def _days_of(asked: Asked, found: Mapping[str, list[_Found]]) -> _Days:
@@ -202,7 +205,7 @@ def _says(asked: Asked, value: str, key: Key, found: Mapping[Key, _Found], pools
     reason, currency, unit = found[key], asked.context.currency, asked.context.unit
     if reason.parts:
         days_of = _added_up(value, reason, days) if key[0] in _WITH_DAYS else ()
-        return calls_changed(key[0], Told(reason.parts, days_of, several=_several(key, found)), currency)
+        return calls_changed(key[0], Told(reason.parts, days_of), currency)
     amount = reason.amount
     if amount is None:
         return ""
@@ -210,12 +213,6 @@ def _says(asked: Asked, value: str, key: Key, found: Mapping[Key, _Found], pools
         both = pools[key[1], key[2], key[3]]
         return pool_changed(amount, both, currency) if key[0] == "pool" else share_changed(amount, both, value, unit)
     return amount_changed(amount, f"{asked.period.previous.start:%B}", currency, unit)
-
-
-def _several(key: Key, found: Mapping[Key, _Found]) -> bool:
-    """Whether other calls than these are made for the same feature, such as embeddings beside chat."""
-    _, name, *others = key
-    return bool(name and others) and any(k[:2] == key[:2] and k[2] != others[0] for k in found)
 
 
 def _added_up(value: str, reason: _Found, days: _Days) -> list[DayOfCalls]:

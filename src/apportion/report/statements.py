@@ -149,5 +149,5 @@ def statement(
             f"There is no statement of {period} for {dimension} {owner!r}; there is {', '.join(names[:20])}.",
             cure=f"did you mean {near[0]!r}?" if near else "name one of them",
         )
-    why = reasons(con, context, period, dimension, now, before, value=value)
+    why = reasons(con, context, period, dimension, now, before, values=[value])
     return detail(con, context, period, dimension=dimension, value=value, every=every, now=now, before=before, why=why)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
+from itertools import accumulate
 
 # A day stands out where it has three times as many calls as any other.
 _STANDS_OUT = 3
@@ -53,26 +54,22 @@ def cache_step(days: Sequence[DayOfCalls]) -> Step | None:
         days: Of one month, in their order.
     """
     known = [day for day in days if day.input_tokens]
+    shares = [Fraction(day.cached_tokens, day.input_tokens) for day in known]
+    # The lowest and the highest share up to each day, and from each day on.
+    up = list(zip(accumulate(shares, min), accumulate(shares, max), strict=True))
+    on = list(zip(accumulate(shares[::-1], min), accumulate(shares[::-1], max), strict=True))[::-1]
     best: tuple[Fraction, Step] | None = None
     for at in range(2, len(known) - 1):
-        before, after = known[:at], known[at:]
-        gap = _gap(before, after)
-        if gap and (best is None or gap > best[0]):
-            part, whole = sum(d.cached_tokens for d in after), sum(d.input_tokens for d in after)
-            best = gap, Step(after[0].day, part, whole)
+        gap = max(up[at - 1][0] - on[at][1], on[at][0] - up[at - 1][1])
+        if gap > 0 and (best is None or gap > best[0]):
+            (cached_before, before), (cached, whole) = _sums(known[:at]), _sums(known[at:])
+            if gap * 2 >= abs(Fraction(cached_before, before) - Fraction(cached, whole)):
+                best = gap, Step(known[at].day, cached, whole)
     return best[1] if best else None
 
 
-def _gap(before: Sequence[DayOfCalls], after: Sequence[DayOfCalls]) -> Fraction:
-    """What lies between the two sides; 0 where they touch, or lie nearer than half of the step."""
-    sides = [[Fraction(d.cached_tokens, d.input_tokens) for d in side] for side in (before, after)]
-    step = abs(_share(before) - _share(after))
-    gap = max(min(sides[0]) - max(sides[1]), min(sides[1]) - max(sides[0]))
-    return gap if gap > 0 and gap * 2 >= step else Fraction(0)
-
-
-def _share(days: Sequence[DayOfCalls]) -> Fraction:
-    return Fraction(sum(d.cached_tokens for d in days), sum(d.input_tokens for d in days))
+def _sums(days: Sequence[DayOfCalls]) -> tuple[int, int]:
+    return sum(day.cached_tokens for day in days), sum(day.input_tokens for day in days)
 
 
 def busiest(days: Sequence[DayOfCalls], more: int) -> DayOfCalls | None:

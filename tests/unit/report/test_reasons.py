@@ -78,7 +78,7 @@ def calls(
 def of(made: Company, value: str | None = "support", by: str | None = "team", **settings: object) -> Change:
     now, before = compared(made.con, context(**settings), PERIOD, by or "team")
     assert before is not None
-    found = changes(made.con, context(**settings), PERIOD, by, now, before, value=value)
+    found = changes(made.con, context(**settings), PERIOD, by, now, before, values=value and [value])
     return found[value or ALL]
 
 
@@ -289,7 +289,7 @@ def test_without_an_earlier_period_there_is_nothing_to_compare_and_nothing_else(
     made = Company()
     calls(made, PERIOD, share(50, 10))
     now, before = compared(made.con, context(), PERIOD, "team")
-    table = reasons(made.con, context(), PERIOD, "team", now, before, value="support").table("support")
+    table = reasons(made.con, context(), PERIOD, "team", now, before, values=["support"]).table("support")
     assert (table.rows, table.total) == ((("No earlier period to compare with", None),), None)
     every = every_reason(made.con, context(), PERIOD)
     assert (every.rows, every.total, every.notes) == ((), None, ("No earlier period to compare with",))
@@ -299,7 +299,7 @@ def test_what_is_not_looked_at_one_by_one_is_in_everything_else() -> None:
     made = _company()
     now, before = compared(made.con, context(), PERIOD, "team")
     assert before is not None
-    found = changes(made.con, context(), PERIOD, "team", now, before, value="support", most_keys=1)["support"]
+    found = changes(made.con, context(), PERIOD, "team", now, before, values=["support"], most_keys=1)["support"]
     assert {reason.kind for reason in found.reasons} == {"share"}
     assert found.minor == of(made).minor
     assert found.minor != sum(reason.minor for reason in found.reasons)

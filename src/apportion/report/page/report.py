@@ -215,11 +215,11 @@ def _owners(
     con: DuckDBPyConnection, context: Context, period: Period, everyone: Table, most: int
 ) -> tuple[OwnerSection, ...]:
     now, before = compared(con, context, period, context.owner)
-    why = reasons(con, context, period, context.owner, now, before)
     names = [str(cell) for cell in everyone.column(context.owner)]
     listed = names[:most]
     # What nobody owns comes last in the table, and is never what is left out.
     listed += [name for name in names[most:] if name == names[-1]]
+    why = reasons(con, context, period, context.owner, now, before, values=listed)
     found = []
     for name in listed:
         tables = detail(
