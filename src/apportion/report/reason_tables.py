@@ -11,7 +11,7 @@ from apportion.period import Period
 from apportion.report.cents import Cents, compared, ranked
 from apportion.report.context import EVERYTHING_ELSE, Context, is_rest
 from apportion.report.moved import ALL
-from apportion.report.notes import unknown_calls
+from apportion.report.notes import counted, unknown_calls
 from apportion.report.reasons import Change, changes
 from apportion.report.table import Column, Row, Table
 
@@ -149,7 +149,11 @@ def every_reason(con: DuckDBPyConnection, context: Context, period: Period, by: 
         total = (ALL, "", each.on, now.total - before.total)
         below = _all_of(ALL, whole[ALL])
     untold = len(totals) - len(told)
-    more = (f"The reasons of the {untold:,} smallest are not told: {EVERYTHING_ELSE.lower()}",) if untold else ()
+    more = (
+        (f"Of {counted(untold, 'smaller value')} the reasons are not told: {EVERYTHING_ELSE.lower()}",)
+        if untold
+        else ()
+    )
     return replace(
         each.blank,
         title=f"Why it moved, {period.title}, {context.currency}",

@@ -11,6 +11,7 @@ import pytest
 from apportion.errors import ApportionError
 from apportion.money import show
 from apportion.period import Period
+from apportion.report import reason_tables
 from apportion.report.cents import compared
 from apportion.report.moved import ALL
 from apportion.report.reason_tables import every_reason, reasons
@@ -303,6 +304,16 @@ def test_what_is_not_looked_at_one_by_one_is_in_everything_else() -> None:
     assert {reason.kind for reason in found.reasons} == {"share"}
     assert found.minor == of(made).minor
     assert found.minor != sum(reason.minor for reason in found.reasons)
+
+
+def test_the_smallest_of_many_values_have_a_change_and_no_reasons(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reason_tables, "_MOST_VALUES", 1)
+    table = every_reason(_company().con, context(), PERIOD)
+    assert [row[1:3] for row in table.rows if row[0] == "search"] == [("", "Everything else")]
+    assert {row[0] for row in table.rows if row[1]} == {"support", "unallocated"}
+    assert table.notes[-1] == "Of 1 smaller value the reasons are not told: everything else"
+    assert table.total is not None
+    assert sum(int(str(row[3])) for row in table.rows) == table.total[3]
 
 
 def test_l7_the_order_of_rows_never_matters() -> None:

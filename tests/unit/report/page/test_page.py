@@ -14,6 +14,7 @@ import pytest
 from apportion.report.certificate import StageControl, certificate
 from apportion.report.context import Context
 from apportion.report.page import Folder, Report, folder, gather
+from apportion.report.statements import statement
 from apportion.report.table import plain
 from tests.unit.report.company import CENT, PERIOD, Claim, Company, context, larkspur
 from tests.unit.report.markup import Page, Seen, as_machine
@@ -92,6 +93,18 @@ def test_a_statement_and_its_pools_come_to_the_same(made: Report) -> None:
         assert section.tables[0].total is not None
         assert section.tables[0].total[1] == whole
         assert section.pools.row("Sum")["amount"] == whole
+
+
+def test_the_reasons_are_those_of_the_statement_and_add_up_to_its_change(made: Report, page: Page) -> None:
+    for section in made.owners:
+        block = section.tables[1]
+        alone = {table.name: table for table in statement(larkspur().con, context(), PERIOD, owner=section.owner)}
+        assert block == alone["reasons"]
+        assert block.total is not None
+        assert block.total[1] == made.statements.row(section.owner)["change"]
+        assert sum(int(str(row[1])) for row in block.rows) == block.total[1]
+    rows = all_of(page, "reasons").rows
+    assert (rows[-1][0], rows[-2][0]) == ("Change on October", "Everything else")
 
 
 def test_percentages_add_up(page: Page) -> None:
