@@ -253,6 +253,22 @@ WORLD: dict[str, Case] = {
         world=chdir,
         cure="apportion demo --into bills-2",
     ),
+    "settings-exist": Case(
+        {},
+        "",
+        ("apportion.yaml is there already", "never written over"),
+        words=("init",),
+        code=2,
+        cure="--preview",
+    ),
+    "path-missing": Case(
+        {},
+        "",
+        ("There is no bils.csv",),
+        words=("init", "bils.csv", "--preview"),
+        code=2,
+        cure="Correct the path",
+    ),
     "books-busy": Case(
         {}, "", ("books.db", "locked"), words=("run",), before=RUN, code=1, world=_locked_books, cure="other run"
     ),

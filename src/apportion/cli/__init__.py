@@ -17,6 +17,7 @@ from apportion import __version__
 from apportion.cli.choices import Category, EngineKind, ExportName, one_of
 from apportion.cli.decide import approve, propose, reject, undo
 from apportion.cli.doctor import doctor
+from apportion.cli.init import init
 from apportion.cli.options import (
     HERE,
     FormatOption,
@@ -53,6 +54,9 @@ def _whole(
     if version:
         typer.echo(f"apportion {__version__}")
         raise typer.Exit
+
+
+app.command()(init)
 
 
 @app.command()

@@ -47,6 +47,10 @@ _EXPORTS = (
             "charge_period_end": ("lineItem/UsageEndDate", "line_item_usage_end_date"),
             "billing_account_id": ("bill/PayerAccountId", "bill_payer_account_id"),
             "service_name": ("lineItem/ProductCode", "line_item_product_code"),
+            "sku_meter": ("lineItem/UsageType", "line_item_usage_type"),
+            "charge_description": ("lineItem/LineItemDescription", "line_item_line_item_description"),
+            "resource_id": ("lineItem/ResourceId", "line_item_resource_id"),
+            "sub_account_id": ("lineItem/UsageAccountId", "line_item_usage_account_id"),
         },
         "AWS",
     ),
@@ -60,6 +64,9 @@ _EXPORTS = (
             "charge_period_start": ("Date", "UsageDateTime", "UsageDate"),
             "billing_account_id": ("BillingAccountId",),
             "service_name": ("MeterCategory", "ConsumedService"),
+            "sku_meter": ("MeterName",),
+            "charge_description": ("ProductName", "Product"),
+            "sub_account_name": ("SubscriptionName",),
         },
         "Microsoft",
     ),
@@ -73,6 +80,9 @@ _EXPORTS = (
             "charge_period_end": ("usage_end_time",),
             "billing_account_id": ("billing_account_id",),
             "service_name": ("service.description", "service_description"),
+            "sku_meter": ("sku.description", "sku_description"),
+            "sub_account_id": ("project.id", "project_id"),
+            "tags": ("labels",),
         },
         "Google Cloud",
     ),
@@ -96,14 +106,27 @@ def mapping(export: Export, header: Sequence[str], known: Collection[str]) -> st
         header: The file's columns.
         known: Our columns that are found already.
     """
+    columns, constants = mapped(export, header, known)
+    return _written({**({"columns": columns} if columns else {}), **({"set": constants} if constants else {})})
+
+
+def mapped(
+    export: Export, header: Sequence[str], known: Collection[str]
+) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """The same as two mappings: the file's columns by ours, and the values of columns that it lacks.
+
+    Args:
+        export: The form.
+        header: The file's columns.
+        known: Our columns that are found already.
+    """
     spelled = {fold(name): name for name in reversed(header)}
     columns = {}
     for ours, theirs in export.columns.items():
         there = [spelled[fold(name)] for name in theirs if fold(name) in spelled]
         if there and ours not in known:
             columns[ours] = there[0]
-    said = {"columns": columns} if columns else {}
-    return _written(said if "provider_name" in known else {**said, "set": {"provider_name": export.provider}})
+    return columns, {} if "provider_name" in known else {"provider_name": export.provider}
 
 
 def money_column(header: Sequence[str]) -> str | None:

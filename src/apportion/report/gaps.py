@@ -24,6 +24,9 @@ _OF_CALLS = frozenset({*LIST_COSTS, "tokens", "requests"})
 _FOLLOWS = {"credit": "credits", "tax": "tax", "correction": "corrections"}
 _MOST_OWNERS = 3
 _MOVED = "none needed: a rule has moved it"
+_WITH_ITS_COST = "follows the cost that it belongs to"
+# Cures that nobody has to do anything for.
+NOT_NEEDED = frozenset({_MOVED, _WITH_ITS_COST})
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,7 @@ class _Finder:
             if moved:
                 found.append(_Gap(name, None, int(minor), _MOVED))
             elif kind in _FOLLOWS:
-                found.append(_Gap(_FOLLOWS[kind], None, int(minor), "follows the cost that it belongs to"))
+                found.append(_Gap(_FOLLOWS[kind], None, int(minor), _WITH_ITS_COST))
             elif sum(weights) > 0:
                 parts = split(int(minor), weights)
                 found += [

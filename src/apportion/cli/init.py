@@ -1,0 +1,152 @@
+"""Your own data in minutes: what lies in a folder, settings that read it, and whose the latest month would be."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from apportion.cli.options import HERE
+from apportion.errors import WrongUsage
+
+if TYPE_CHECKING:
+    from apportion.setup.proposal import Proposal, Question
+
+
+def init(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Files and folders to look at.", show_default="the project's folder")
+    ] = None,
+    project: Annotated[
+        Path, typer.Option("--project", "-p", help="Where to write apportion.yaml.", show_default="this folder")
+    ] = HERE,
+    no_input: Annotated[bool, typer.Option("--no-input", help="Ask nothing; take the defaults.")] = False,  # noqa: FBT002
+    preview: Annotated[bool, typer.Option("--preview", help="Print the settings, and write nothing.")] = False,  # noqa: FBT002
+) -> None:
+    """Look at your own files, say what they are, and propose the settings that read them."""
+    from apportion.cli.progress import Bars, stderr
+    from apportion.setup.proposal import propose
+
+    if missing := next((path for path in paths or () if not path.exists() and not path.is_symlink()), None):
+        raise WrongUsage(
+            "path-missing", f"There is no {missing}.", cure="Correct the path; files and folders are taken."
+        )
+    if not preview:
+        refuse_others(project)
+    asks = not no_input and sys.stdin.isatty() and sys.stderr.isatty()
+    with tempfile.TemporaryDirectory(prefix="apportion-init-") as scratch:
+        found = propose(paths or [project], project, Path(scratch), answer if asks else take_default, Bars(stderr()))
+    present(found, Console(stderr=preview, highlight=False))
+    if preview:
+        sys.stdout.write(found.text)
+    else:
+        put(project, found.text)
+    close(found, project, preview=preview)
+
+
+def refuse_others(folder: Path) -> None:
+    """Never write over settings that are there.
+
+    Raises:
+        WrongUsage: There are some.
+    """
+    from apportion.config.load import FILE
+
+    path = folder / FILE
+    if path.exists() or path.is_symlink():
+        raise WrongUsage(
+            "settings-exist",
+            f"{path} is there already; it is never written over.",
+            cure="Add --preview to see what would be proposed, or name another folder with --project.",
+        )
+
+
+def answer(question: Question) -> str:
+    """Ask on stderr until the answer is one of the options; without one the default is taken."""
+    while True:
+        options = f" ({', '.join(question.options)})" if question.options else ""
+        said = str(typer.prompt(question.text + options, default=question.default, err=True)).strip()
+        if said and (not question.options or said in question.options):
+            return said
+        typer.echo(f"  one of {', '.join(question.options)}, please", err=True)
+
+
+def take_default(question: Question) -> str:
+    """Take the default, and say so."""
+    from apportion.report.terminal import visible
+
+    typer.echo(visible(f"{question.about}: {question.default} ({question.why})"), err=True)
+    return question.default
+
+
+def present(found: Proposal, console: Console) -> None:
+    """Show what was understood: the sources, three rows of each, and what is not read."""
+    from apportion.report.terminal import render
+    from apportion.setup.listing import not_read, overview, samples
+
+    tables = [overview(found.draft, found.study), *samples(found.draft)] if found.draft.sources else []
+    for table in tables:
+        render(table, console)
+        console.print()
+    if left := not_read(found.draft):
+        console.print("Not read", style="bold")
+        for names, reason in left:
+            console.print(f"{names}\n    {reason}", markup=False, soft_wrap=True)
+        console.print()
+    if not tables:
+        console.print("Nothing here is an input as it is; docs/inputs.md lists the columns of each.", markup=False)
+
+
+def put(folder: Path, text: str) -> None:
+    """Write the settings; a folder that is not there is made.
+
+    Raises:
+        WrongUsage: Somebody wrote them meanwhile.
+        ApportionError: They cannot be written.
+    """
+    from apportion.config.load import FILE
+    from apportion.errors import writing
+
+    path = folder / FILE
+    with writing(str(path)):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with path.open("x", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+        except FileExistsError:
+            refuse_others(folder)
+            raise
+
+
+def close(found: Proposal, folder: Path, *, preview: bool) -> None:
+    """Say whose the latest month would be, what would raise that most, and what to type next."""
+    from apportion.cli.summary import try_next
+    from apportion.config.load import FILE
+    from apportion.money import show
+    from apportion.report.percentages import percent
+
+    sys.stdout.flush()
+    month, currency = found.trial.month, found.draft.currency
+    for problem in found.trial.errors:
+        typer.echo(problem.text() + "\n", err=True)
+    if not preview:
+        typer.echo(f"{folder / FILE} written", err=True)
+    if month is None or not month.total:
+        typer.echo("No cost of AI is in it yet: bills or priced usage are missing.", err=True)
+    else:
+        total = f"{show(month.total, currency)} {currency}"
+        part = f"{percent(month.owned, month.total, 1)} %"
+        if not 0 <= month.owned <= month.total:
+            # What nobody owns may be a credit.
+            part = show(month.owned, currency)
+        typer.echo(f"{month.period.title}: {part} of {total} has an owner", err=True)
+        if gap := month.gap:
+            amount = f"{show(gap.minor, currency)} {currency}"
+            typer.echo(f"  {gap.what}: {amount} without one; cure: {gap.cure}", err=True)
+    typer.echo(err=True)
+    if not preview:
+        try_next(folder, "check", "run", "coverage --fix")
