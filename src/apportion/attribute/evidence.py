@@ -158,7 +158,9 @@ def _columns_of_tags(
 
 def _tag(key: str) -> str:
     """A tag of a charge; what the provider's own split says goes first."""
-    split = f"json_extract_string(c.allocated_tags, {literal('$.' + chr(34) + key + chr(34))})"
+    # A JSON pointer takes any key, quotes and dots among them.
+    at = "/" + key.replace("~", "~0").replace("/", "~1")
+    split = f"json_extract_string(c.allocated_tags, {literal(at)})"
     return f"COALESCE(NULLIF({split}, ''), c.tags[{literal(key)}])"
 
 

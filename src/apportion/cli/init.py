@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,8 +39,8 @@ def init(
         )
     if not preview:
         refuse_others(project)
-    asks = not no_input and sys.stdin.isatty() and sys.stderr.isatty()
-    with tempfile.TemporaryDirectory(prefix="apportion-init-") as scratch:
+    asks = not no_input and on_a_terminal()
+    with tempfile.TemporaryDirectory(prefix="apportion-init-") as scratch, standing(project, keep=not preview):
         found = propose(paths or [project], project, Path(scratch), answer if asks else take_default, Bars(stderr()))
     present(found, Console(stderr=preview, highlight=False))
     if preview:
@@ -46,6 +48,38 @@ def init(
     else:
         put(project, found.text)
     close(found, project, preview=preview)
+
+
+def on_a_terminal() -> bool:
+    """Whether somebody can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+@contextmanager
+def standing(folder: Path, *, keep: bool) -> Iterator[None]:
+    """A project's folder, made if it is not there, for paths that lead out of it and into another.
+
+    Args:
+        folder: The project's.
+        keep: Whether it stays when all goes well.
+
+    Raises:
+        ApportionError: It cannot be made.
+    """
+    from apportion.errors import writing
+
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    with writing(str(folder)):
+        folder.mkdir(parents=True, exist_ok=True)
+    done = False
+    try:
+        yield
+        done = keep
+    finally:
+        if not done:
+            for each in made:
+                with suppress(OSError):
+                    each.rmdir()
 
 
 def refuse_others(folder: Path) -> None:
@@ -102,7 +136,7 @@ def present(found: Proposal, console: Console) -> None:
 
 
 def put(folder: Path, text: str) -> None:
-    """Write the settings; a folder that is not there is made.
+    """Write the settings into the project's folder.
 
     Raises:
         WrongUsage: Somebody wrote them meanwhile.
@@ -113,7 +147,6 @@ def put(folder: Path, text: str) -> None:
 
     path = folder / FILE
     with writing(str(path)):
-        folder.mkdir(parents=True, exist_ok=True)
         try:
             with path.open("x", encoding="utf-8", newline="\n") as file:
                 file.write(text)

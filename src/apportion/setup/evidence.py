@@ -22,7 +22,9 @@ _SELDOM = 0.05
 _MANY = 500
 _HALF = 2
 _ROUNDS = 6
-_MEASURE = re.compile(r"[+-]?[\d.,]+|true|false|yes|no|n/a|none|null|included", re.IGNORECASE | re.ASCII)
+_MEASURE = re.compile(
+    r"\d{4}-\d\d-\d\d.*|[+-]?[\d.,]+|true|false|yes|no|n/a|none|null|included", re.IGNORECASE | re.ASCII
+)
 
 Says = Mapping[str, Value]
 
@@ -139,7 +141,7 @@ def _tagged(study: Study) -> dict[str, _Growing]:
 
 
 def _is_measure(text: str) -> bool:
-    """Whether a value counts or answers yes or no, and so groups nothing that costs."""
+    """Whether a value counts, dates or answers yes or no, and so groups nothing that costs."""
     return bool(_MEASURE.fullmatch(text.strip()))
 
 

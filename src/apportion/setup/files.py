@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,15 +79,15 @@ def written(path: Path, folder: Path) -> str:
         return path.absolute().as_posix()
 
 
-def outside(paths: Sequence[Path], folder: Path) -> list[str]:
-    """The folders that the project must name under `roots:` to read the paths.
+def outside(folders: Iterable[Path], folder: Path) -> list[str]:
+    """The folders that the project must name under `roots:` to read what is in some folders.
 
     Args:
-        paths: Of the files that it reads.
+        folders: That it reads from, wherever they are.
         folder: The project's.
     """
     real = folder.resolve()
-    needed = {each.resolve().parent for each in paths if not each.resolve().is_relative_to(real)}
+    needed = {each.resolve() for each in folders if not each.resolve().is_relative_to(real)}
     kept = [each for each in needed if not any(other != each and each.is_relative_to(other) for other in needed)]
     return sorted(written(each, real) for each in kept)
 

@@ -13,7 +13,10 @@ _TEXTS = (
     "question", "query", "instruction", "transcript", "conversation", "comment", "note", "payload", "secret",
     "password",
 )  # fmt: skip
-_COUNTED = ("token", "count", "id", "model", "type", "time", "at")
+# Of a key only its public id or its name may be seen.
+_KEYS = ("apikey", "accesskey", "authorization", "credential", "bearer")
+_OF_KEYS = ("id", "alias", "name")
+_COUNTED = ("token", "tokens", "count", "id", "model", "type", "time", "at")
 
 
 def may_hold_text(name: str, values: Sequence[str]) -> bool:
@@ -23,7 +26,9 @@ def may_hold_text(name: str, values: Sequence[str]) -> bool:
         name: Of the column or the tag's key.
         values: Some of its values.
     """
-    plain = fold(name)
+    plain = fold(name).replace("-", "")
+    if any(word in plain for word in _KEYS) and not plain.endswith(_OF_KEYS):
+        return True
     if any(word in plain for word in _TEXTS) and not plain.endswith(_COUNTED):
         return True
     return any(len(value) > _LONGEST or len(value.split()) > _WORDS or value[:1] in "{[" for value in values)

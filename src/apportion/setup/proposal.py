@@ -22,7 +22,7 @@ from apportion.setup.recognition import Recognised, Unknown, recognise
 from apportion.setup.rules import categories, divisions
 from apportion.setup.sample import Sample, take
 from apportion.setup.settings_text import settings_text
-from apportion.setup.sources import Item, group, real_paths
+from apportion.setup.sources import Item, folders_of, group
 from apportion.setup.study import Study, study
 from apportion.setup.trial import Trial, attempt
 
@@ -132,7 +132,7 @@ def _beside(found: Iterable[DataFile], folder: Path, names: Iterable[str]) -> li
 
 
 def _company(folder: Path) -> Question:
-    words = re.sub(r"[^\w&.]+", " ", folder.name).strip()
+    words = re.sub(r"[^\w&.]+|_+", " ", folder.name).strip()
     name = words.title() if words == words.lower() else words
     default = name or "My company"
     return Question("company", "What is the company called?", (), default, "the folder's name")
@@ -166,7 +166,7 @@ def _reason(problem: Problem) -> str:
     if problem.place and problem.place.row and said != problem.message:
         after = "a run would set such rows aside, and a check would fail"
         return f"row {problem.place.row}: {said}; read all the same, {after}"
-    return said
+    return f"{said.rstrip('.')}; {problem.cure}" if problem.cure else said
 
 
 class _Plan:
@@ -231,7 +231,7 @@ class _Plan:
             for item, _ in self._left.values()
             for source in group([item], self._every)
         ]
-        roots = tuple(outside(real_paths(sources), self._folder))
+        roots = tuple(outside(folders_of(sources, self._folder), self._folder))
         self._draft = replace(self._draft, sources=sources, left_out=tuple(left), roots=roots, lenses=(), rules=())
 
     def _loaded(self) -> Loaded:
@@ -273,6 +273,9 @@ class _Plan:
             items = [item for item in self._items if item.file.name == file]
             if problem.slug in _CODES:
                 items = [item for item in self._items if item.seen.table == "codes"]
+            if problem.slug == "missing-rate" and not problem.place:
+                # List prices are in dollars: without a rate calls cannot be estimated, and a check would fail.
+                items = [item for item in self._items if item.seen.table == "usage"]
             for item in items:
                 self._leave(item, reason)
             mended = mended or bool(items) or (file == FILE and loaded is not None and self._drop(line, loaded))

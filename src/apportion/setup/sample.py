@@ -63,8 +63,8 @@ def take(path: Path, form: str) -> Sample:
 
 def _csv(path: Path, *, packed: bool) -> Sample:
     header = read_header(path, packed=packed)
-    with open_bytes(path, packed=packed) as file:
-        lines = csv.reader(io.TextIOWrapper(file, "utf-8-sig", newline=""), delimiter=header.delimiter)
+    with open_bytes(path, packed=packed) as file, io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
+        lines = csv.reader(text, delimiter=header.delimiter)
         try:
             full = (row for row in lines if row)
             next(full, None)
@@ -80,8 +80,8 @@ def _fitted(row: Sequence[str], width: int) -> tuple[str | None, ...]:
 
 
 def _json_lines(path: Path, *, packed: bool) -> Sample:
-    with open_bytes(path, packed=packed) as file:
-        lines = [line for line in itertools.islice(io.TextIOWrapper(file, "utf-8-sig"), ROWS) if line.strip()]
+    with open_bytes(path, packed=packed) as file, io.TextIOWrapper(file, "utf-8-sig") as text:
+        lines = [line for line in itertools.islice(text, ROWS) if line.strip()]
     records = []
     for line in lines:
         try:

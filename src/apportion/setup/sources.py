@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from apportion.collect.connector import is_glob, matcher
+from apportion.collect.connector import glob_parts, is_glob, matcher
 from apportion.setup.files import DataFile
 from apportion.setup.recognition import Recognised
 from apportion.setup.sample import Sample
@@ -189,6 +189,13 @@ def _named_apart(sources: Sequence[Source]) -> list[Source]:
     return out
 
 
-def real_paths(sources: Iterable[Source]) -> list[Path]:
-    """Where the files of sources lie."""
-    return [item.file.path for source in sources for item in source.items]
+def folders_of(sources: Iterable[Source], folder: Path) -> list[Path]:
+    """Where the files of sources lie, and where their patterns begin.
+
+    Args:
+        sources: The sources.
+        folder: The project's, from which their paths start.
+    """
+    found = {item.file.path.resolve().parent for source in sources for item in source.items}
+    found |= {folder / glob_parts(source.path)[0] for source in sources if len(source.items) > 1}
+    return sorted(found)

@@ -84,7 +84,7 @@ _ENVIRONMENTS = {
 # Of a directory these say more of a row, and group nothing.
 _LABELS = frozenset({"name", "fullname", "displayname", "email", "title", "description", "note", "comment", "approver",
                      "manager", "phone", "validfrom", "validto", "lastday", "from", "to"})  # fmt: skip
-_PREFIX = re.compile(r"^(resource_?tags?/|user[:_]|label_|labels?\.|aws:|x_)+", re.IGNORECASE)
+_PREFIX = re.compile(r"^(resource_?tags?[/_]|user[:_]|label_|labels?\.|aws:|x_)+", re.IGNORECASE)
 
 
 def dimension_of(key: str) -> str | None:
