@@ -61,7 +61,7 @@ def load(folder: Path, known_fields: Collection[str] | None = None) -> Loaded:
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
         message = f"There is no {FILE} in {folder}." if missing else f"{FILE} cannot be read: {error.strerror}."
-        cure = "Go to the project's folder, or start with `apportion demo`." if missing else None
+        cure = "Go to the project's folder, or have settings proposed by `apportion init`." if missing else None
         return _failed(Problem("config-missing", message, Place(FILE), cure=cure))
     if len(raw) > LARGEST_BYTES:
         message = f"The file is larger than {LARGEST_BYTES:,} bytes."
