@@ -100,6 +100,14 @@ def test_the_same_bytes_every_time(larkspur: Path, tmp_path: Path) -> None:
     assert len(fresh) == 49
 
 
+def test_the_demo_leaves_a_report_that_the_command_writes_again(larkspur: Path, tmp_path: Path) -> None:
+    assert say(larkspur, "report", "--into", str(tmp_path)).code == 0
+    written = {p.relative_to(tmp_path): p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    assert written == {name: (larkspur / "report" / name).read_bytes() for name in written}
+    assert {Path("index.html"), Path("tables.xlsx"), Path("csv/statements.csv")} <= written.keys()
+    assert "9,867.06" in written[Path("index.html")].decode()
+
+
 def test_a_demo_never_writes_over_somebody_s_work(larkspur: Path, tmp_path: Path) -> None:
     settings = tmp_path / "apportion.yaml"
     settings.write_bytes((larkspur / "apportion.yaml").read_bytes() + b"# mine\n")

@@ -12,6 +12,8 @@ import typer
 
 from apportion.cli.certify import certify
 from apportion.cli.output import Format, write
+from apportion.cli.report_folder import put as put_report
+from apportion.cli.report_folder import report_of
 from apportion.cli.summary import Month, headline, try_next
 from apportion.errors import WrongUsage
 from apportion.larkspur import write_company
@@ -61,8 +63,12 @@ def present(folder: Path, found: Sequence[Month]) -> None:
         ]
         lead = headline(project.settings.company, found)
         write(tables, Format.TABLE, None, lead=lead, tail=f"\n{certify(view).line}")
-    typer.echo(f"\nWhat is planted in it, and how each is found: {folder / 'README.md'}\n", err=True)
-    try_next(folder, "explain support", "coverage --fix", "statement --owner growth")
+        place = folder / "report"
+        put_report(place, report_of(view)[1].files)
+    typer.echo("", err=True)
+    typer.echo(f"The same as a page to open, and as XLSX and CSV: {place / 'index.html'}", err=True)
+    typer.echo(f"What is planted in it, and how each is found: {folder / 'README.md'}\n", err=True)
+    try_next(folder, "statement --owner support", "coverage --fix", "propose")
 
 
 def _refuse_others(folder: Path, settings: bytes) -> None:

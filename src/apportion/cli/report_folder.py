@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from apportion.cli.options import HERE, PeriodOption, ProjectOption
+
+if TYPE_CHECKING:
+    from apportion.project import View
+    from apportion.report.page import Folder, Report
 
 
 def report(
@@ -19,18 +23,11 @@ def report(
     preview: Annotated[bool, typer.Option("--preview", help="Name the files that it would write, only.")] = False,  # noqa: FBT002
 ) -> None:
     """The whole period as one page to read, print and pass on, with its tables beside it."""
-    from apportion.cli.certify import certify
     from apportion.project import Project
-    from apportion.report.page import folder, gather
 
     place = project / "report" if into is None else into
     with Project.open(project).view(period) as view:
-        with view.books.reading() as reading:
-            closed = reading.period_state(str(view.period)) == "closed"
-        found = gather(
-            view.engine.connection, view.context, view.period, certify(view), state="closed" if closed else "open"
-        )
-    made = folder(found)
+        found, made = report_of(view)
     if preview:
         for name, content in made.files.items():
             typer.echo(f"{place / name}  {len(content):,} bytes")
@@ -41,6 +38,18 @@ def report(
     for said in (found.owners_left_out, found.pools_left_out):
         if said:
             typer.echo(f"  {said}", err=True)
+
+
+def report_of(view: View) -> tuple[Report, Folder]:
+    """What the report of a period says, and its files."""
+    from apportion.cli.certify import certify
+    from apportion.report.page import folder, gather
+
+    with view.books.reading() as reading:
+        closed = reading.period_state(str(view.period)) == "closed"
+    con, certificate = view.engine.connection, certify(view)
+    found = gather(con, view.context, view.period, certificate, state="closed" if closed else "open")
+    return found, folder(found)
 
 
 def put(place: Path, files: dict[str, bytes]) -> None:

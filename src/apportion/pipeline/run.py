@@ -116,12 +116,12 @@ def run(
         ProblemsFound: Errors that stop a run; nothing was written.
         InvariantError: Two totals that must agree do not; nothing was published.
     """
-    in_force = project.approved() if approved is None else approved
-    settings = project.settings.with_approved(in_force).with_kept(kept)
+    written = project.settings
     watch = progress or Quiet()
     started = now()
     run_id = _run_id(started, project)
     with staging(project.state) as scratch:
+        settings = written.with_approved(project.approved() if approved is None else approved).with_kept(kept)
         in_place = project.storage.in_place if publish else None
         folder, warehouse = (project.folder, in_place) if in_place else (scratch, scratch / "warehouse")
         with writing(str(project.state)), world(), (on or EngineChoice()).open(scratch, project.storage) as engine:
