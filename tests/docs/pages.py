@@ -9,6 +9,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
+# Its commands run on Larkspur, in the order of the page.
+TOUR = DOCS / "tour.md"
 _FENCE = re.compile(r"^```console(?: exit=(?P<exit>\d+))?\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -55,6 +57,7 @@ def examples() -> list[Example]:
     return [
         example
         for path in pages()
+        if path != TOUR
         for example in examples_of(path.read_text(encoding="utf-8"), path.relative_to(ROOT).as_posix())
         if example.command.startswith("apportion ")
     ]
