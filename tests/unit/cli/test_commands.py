@@ -170,3 +170,11 @@ def test_check_ends_with_the_number_of_problems(tmp_path: Path) -> None:
     assert said.returncode == 3
     assert said.stderr.rstrip().splitlines()[-1] == "1 error, 0 warnings"
     assert "problems-found" not in said.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "pwsh"])
+def test_a_shell_can_complete_its_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shell: str) -> None:
+    monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
+    said = call("--show-completion", shell, folder=tmp_path)
+    assert said.returncode == 0, said.stderr
+    assert "COMPLETE" in said.stdout
