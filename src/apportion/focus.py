@@ -236,7 +236,13 @@ Written from `focus.py`; a test holds the two together. Case, underscores, space
 do not matter: `BilledCost`, `billed_cost` and `Billed Cost` are one. A source's `columns:` says which column
 of the file is meant (`columns: {billed_cost: Amount}`), its `set:` gives a column that the file does not have
 (`set: {billing_currency: USD}`). Both take a column by its name or by any other name that it is also read as.
-Files are CSV, CSV.gz, Parquet, JSONL or JSONL.gz.
+Files are CSV, Parquet, JSONL (one object a line) or JSON, packed as `.gz` or not. A JSON document is a list of
+objects, or an object with such a list under `data`, `items`, `records`, `rows`, `results`, `usageItems` or `seats`, as
+an API answers; where the list holds time buckets with `results`, each result is a row with the fields of its bucket.
+It is read into memory, up to 256 MiB.
+
+A bill's cost is kept to 18 decimals; further digits, which clouds print from binary fractions, are rounded half up
+(`cost-rounded`).
 
 Numbers are plain (`1234.50`, `-0.5`, `1E-7`), without thousands separators. Days and instants are written
 `2026-11-03`, `2026-11-03 14:05:00`, `2026-11-03T14:05:00Z` or with an offset, which is converted to UTC;

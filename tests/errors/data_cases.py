@@ -30,12 +30,17 @@ DATA: dict[str, Case] = {
         money="unknown: no amount can be read",
         cure="1234.50",
     ),
-    "number-too-precise": _row(
-        charge("0.1234567890123456789"),
-        "0.1234567890123456789",
-        "18 decimals",
-        money="0.123456789012345679 USD",
-        cure="at most 18 decimals",
+    "number-too-precise": Case(
+        {"apportion.yaml": settings(_FX), "fx.csv": "currency,period,rate\nEUR,2026-11,1.0000000001\n"},
+        "fx.csv: row 2",
+        ("rate is 1.0000000001", "9 decimals"),
+        cure="9 of an exchange rate",
+    ),
+    "cost-rounded": doubt(
+        {"bills/b.csv": bill(charge("1.00"), charge("1.1943548196000002e-05"))},
+        ("source 'focus'", "1 row has a cost of more than 18 decimals"),
+        "less than 0.000000000000000001 a row",
+        at="bills/b.csv: row 3",
     ),
     "amount-missing": _row(charge(""), "billed_cost is empty", money="unknown", cure="fill the column"),
     "amount-too-large": _row(charge("99999999999"), "99999999999", money="99,999,999,999.00 USD", cure="9,223,372,036"),

@@ -31,7 +31,7 @@ FILES: dict[str, Case] = {
         {"apportion.yaml": settings(CALLS)}, "usage/*", ("'calls'", "usage"), cure="correct `path:`"
     ),
     "unknown-format": Case(
-        {"bills/a.xlsx": b"PK\x03\x04"}, "bills/a.xlsx", ("'focus'", "'bills/a.xlsx'"), cure=".csv.gz"
+        {"bills/a.xlsx": b"PK\x03\x04"}, "bills/a.xlsx", ("'focus'", "'bills/a.xlsx'"), cure=".parquet"
     ),
     "unknown-store": Case(
         {"apportion.yaml": settings().replace("bills/*", "s4://bills/*.parquet")},

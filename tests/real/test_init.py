@@ -12,14 +12,14 @@ from tests.unit.setup.folder import proposed
 # How many sources are read, and how many are recognised and left out, by folder.
 FOLDERS = {
     "ai_spend_tokencur": (0, 0),
-    "aws_cur": (1, 1),
+    "aws_cur": (2, 0),
     "azure_exports": (4, 4),
     "azure_nise_generated": (1, 0),
     "focus_golden_13": (1, 2),
     "focus_sample_1.0": (1, 0),
     "focus_spec_examples_v1.2": (10, 7),
     "format_samples": (7, 0),
-    "gcp_nise_generated": (0, 1),
+    "gcp_nise_generated": (1, 0),
     "llm_trace_azure_2023": (2, 0),
     "llm_trace_servegen_clients": (0, 2),
     "ocp_gpu_nise_generated": (2, 0),

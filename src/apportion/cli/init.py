@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -169,7 +170,7 @@ def close(found: Proposal, folder: Path, *, preview: bool) -> None:
     if not preview:
         typer.echo(f"{folder / FILE} written", err=True)
     if month is None or not month.total:
-        typer.echo("No cost of AI is in it yet: bills or priced usage are missing.", err=True)
+        typer.echo(_no_cost(found), err=True)
     else:
         total = f"{show(month.total, currency)} {currency}"
         part = f"{percent(month.owned, month.total, 1)} %"
@@ -183,3 +184,20 @@ def close(found: Proposal, folder: Path, *, preview: bool) -> None:
     typer.echo(err=True)
     if not preview:
         try_next(folder, "check", "run", "coverage --fix")
+
+
+def _no_cost(found: Proposal) -> str:
+    """Why no month has a cost of AI."""
+    from apportion.money import show, to_minor
+
+    billed: Counter[str] = Counter()
+    for (section, _), extent in found.study.extents.items():
+        if section == "bills":
+            billed.update({currency: to_minor(amount, currency) for currency, amount in extent.money})
+    if not +billed:
+        return "No cost of AI is in it yet: bills or priced usage are missing."
+    money = " and ".join(f"{show(minor, currency)} {currency}" for currency, minor in sorted(billed.items()))
+    return (
+        f"Of the {money} billed nothing is AI by the built-in rules; if some of it is, say which with"
+        " `scope: {include: …}` (docs/categories.md)."
+    )

@@ -12,18 +12,20 @@ from typing import Literal
 from apportion.collect.connector import Connector, Listing, Pattern, registered, scheme
 from apportion.errors import Place, Problem
 
-Format = Literal["csv", "csv.gz", "parquet", "jsonl", "jsonl.gz"]
+Format = Literal["csv", "csv.gz", "parquet", "jsonl", "jsonl.gz", "json", "json.gz"]
 
 _FORMATS: tuple[tuple[str, Format], ...] = (
     (".csv.gz", "csv.gz"),
     (".tsv.gz", "csv.gz"),
     (".jsonl.gz", "jsonl.gz"),
     (".ndjson.gz", "jsonl.gz"),
+    (".json.gz", "json.gz"),
     (".csv", "csv"),
     (".tsv", "csv"),
     (".parquet", "parquet"),
     (".jsonl", "jsonl"),
     (".ndjson", "jsonl"),
+    (".json", "json"),
 )
 # A bill or a call that comes in through two sources would count twice; a meter or a look-up may well be
 # read twice in different ways.
@@ -195,7 +197,7 @@ def _unknown_format(spec: SourceSpec, listing: Listing) -> Problem:
         "unknown-format",
         f"source {spec.name!r}: {listing.name!r} has no ending that can be read",
         place=Place(listing.name),
-        cure="export it as .csv, .csv.gz, .parquet, .jsonl or .jsonl.gz, or narrow `path:`",
+        cure="export it as .csv, .parquet, .jsonl or .json, packed as .gz or not, or narrow `path:`",
     )
 
 

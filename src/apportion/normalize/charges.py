@@ -117,6 +117,7 @@ def normalize_charges(
         con.execute(f"INSERT INTO charges SELECT {names(COLUMNS)} FROM _typed_charges WHERE reason IS NULL")
         _set_aside(con)
         problems += _tags(con, item)
+        problems += _rounded(con, item)
         _drop(con)
     control = _control(con, spec, read)
     return NormalizeResult(control.rows_out, control, tuple(problems))
@@ -153,6 +154,26 @@ def _tags(con: duckdb.DuckDBPyConnection, item: RecordFile) -> list[Problem]:
             )
         )
     return problems
+
+
+def _rounded(con: duckdb.DuckDBPyConnection, item: RecordFile) -> list[Problem]:
+    """Costs with more digits than are kept: a cloud prints its binary fractions so. The rows are kept."""
+    kept = "FROM _typed_charges WHERE cost_rounded AND reason IS NULL"
+    count, row = _first(con, f"SELECT count(*), min(source_row) {kept}")
+    if not count:
+        return []
+    return [
+        Problem(
+            "cost-rounded",
+            f"source {item.source!r}: {count:,} {'row has a cost' if count == 1 else 'rows have costs'} of more than"
+            " 18 decimals, rounded half up to the 18th",
+            place=Place(item.name, row=row),
+            amount="less than 0.000000000000000001 a row",
+            cure="none is needed: many billion such rows would not make a cent; export at most 18 decimals"
+            " if the digits matter",
+            severity="warning",
+        )
+    ]
 
 
 def _measures(con: duckdb.DuckDBPyConnection, item: RecordFile) -> list[Problem]:

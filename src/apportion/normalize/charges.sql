@@ -2,8 +2,9 @@
 -- Reads: _told (the file's columns as text, with provider, model and issuer), _currencies (code, nano_digits).
 -- Writes: the columns of charges, and for a row that is set aside its reason and detail.
 -- Grain: one bill row.
--- Units: costs in the billing currency with 18 decimals; *_nano in nano-units, 9 decimals or 6 where the currency
--- has no minor unit (D10), the magnitude truncated; effective_residue keeps the digits below (D11).
+-- Units: costs in the billing currency with 18 decimals, further digits rounded half up; *_nano in nano-units, 9
+-- decimals or 6 where the currency has no minor unit (D10), the magnitude truncated; effective_residue keeps the
+-- digits below (D11).
 WITH timed AS (
     SELECT
         a.*,
@@ -12,10 +13,10 @@ WITH timed AS (
         instant_of(a.billing_period_end, $date_form) AS bill_end_at,
         instant_of(a.charge_period_start, $date_form) AS charge_start_at,
         instant_of(a.charge_period_end, $date_form) AS charge_end_at,
-        number_state(a.billed_cost) AS billed_state,
-        number_state(a.effective_cost) AS effective_state,
-        number_state(a.list_cost) AS list_state,
-        number_state(a.contracted_cost) AS contracted_state,
+        cost_state(a.billed_cost) AS billed_state,
+        cost_state(a.effective_cost) AS effective_state,
+        cost_state(a.list_cost) AS list_state,
+        cost_state(a.contracted_cost) AS contracted_state,
         exact_number(a.billed_cost) AS billed_exact,
         exact_number(coalesce(filled(a.effective_cost), a.billed_cost)) AS effective_exact
     FROM _told AS a
@@ -46,12 +47,12 @@ judged AS (
     SELECT
         *,
         CASE
-            WHEN billed_state IN ('unreadable', 'too precise', 'too large') THEN 'billed_cost'
-            WHEN effective_state IN ('unreadable', 'too precise', 'too large') THEN 'effective_cost'
-            WHEN list_state IN ('unreadable', 'too precise', 'too large') THEN 'list_cost'
-            WHEN contracted_state IN ('unreadable', 'too precise', 'too large') THEN 'contracted_cost'
-            WHEN nano_digits IS NOT NULL AND billed_state = 'exact' AND billed_nano IS NULL THEN 'billed_cost'
-            WHEN nano_digits IS NOT NULL AND effective_state = 'exact' AND effective_nano IS NULL THEN 'effective_cost'
+            WHEN billed_state IN ('unreadable', 'too large') THEN 'billed_cost'
+            WHEN effective_state IN ('unreadable', 'too large') THEN 'effective_cost'
+            WHEN list_state IN ('unreadable', 'too large') THEN 'list_cost'
+            WHEN contracted_state IN ('unreadable', 'too large') THEN 'contracted_cost'
+            WHEN nano_digits IS NOT NULL AND billed_state <> 'missing' AND billed_nano IS NULL THEN 'billed_cost'
+            WHEN nano_digits IS NOT NULL AND effective_state <> 'missing' AND effective_nano IS NULL THEN 'effective_cost'
         END AS bad_cost,
         CASE
             WHEN bill_start_at IS NULL AND filled(billing_period_start) IS NOT NULL THEN 'billing_period_start'
@@ -85,7 +86,6 @@ reasoned AS (
         *,
         CASE
             WHEN number_state(bad_number) = 'unreadable' THEN 'number-unreadable'
-            WHEN number_state(bad_number) = 'too precise' THEN 'number-too-precise'
             WHEN bad_cost IS NOT NULL THEN 'amount-too-large'
             WHEN billed_state = 'missing' THEN 'amount-missing'
             WHEN nano_digits IS NULL THEN 'currency-unknown'
@@ -184,7 +184,6 @@ SELECT
     reason,
     CASE reason
         WHEN 'number-unreadable' THEN bad_cost || ' is ''' || bad_number || ''', which is no number'
-        WHEN 'number-too-precise' THEN bad_cost || ' is ' || trim(bad_number) || ', with more than 18 decimals'
         WHEN 'amount-too-large' THEN bad_cost || ' is ' || trim(bad_number) || ', more than one amount may be'
         WHEN 'amount-missing' THEN 'billed_cost is empty'
         WHEN 'currency-unknown'
@@ -205,5 +204,6 @@ SELECT
         WHEN is_number(effective_cost) THEN trim(effective_cost)
     END AS amount_text,
     left(concat_ws(' | ', charge_description, service_name, billed_cost, billing_currency), 160) AS excerpt,
-    no_tags(tags) AS tags_unreadable
+    no_tags(tags) AS tags_unreadable,
+    'rounded' IN (billed_state, effective_state, list_state, contracted_state) AS cost_rounded
 FROM reasoned

@@ -29,7 +29,7 @@ _MONEY = frozenset({"charges", "invoices"})
 CURES: Mapping[str, str] = {
     "row-broken": "correct the line, or export the file again",
     "number-unreadable": "write a plain number such as 1234.50, without thousands separators or symbols",
-    "number-too-precise": "export at most 18 decimals",
+    "number-too-precise": "write at most 18 decimals, 9 of an exchange rate",
     "amount-too-large": "check the row: one amount may be at most 9,223,372,036 (9,223,372,036,854 where the"
     " currency has no minor unit)",
     "amount-missing": "fill the column, or say with `columns:` which column holds it",

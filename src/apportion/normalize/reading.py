@@ -27,6 +27,7 @@ from apportion.normalize.bytestream import (
     read_header,
     unique_names,
 )
+from apportion.normalize.json_document import document_records
 from apportion.warehouse.quoting import literal
 from apportion.warehouse.quoting import name as quoted
 from apportion.warehouse.quoting import names as names_of
@@ -58,7 +59,7 @@ class RecordFile(Protocol):
 
     @property
     def format(self) -> str:
-        """One of csv, csv.gz, jsonl, jsonl.gz and parquet."""
+        """One of csv, csv.gz, jsonl, jsonl.gz, json, json.gz and parquet."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,8 @@ def read_records(
         if item.format.startswith("csv"):
             header = read_header(item.local_path, packed=packed, delimiter=delimiter)
             return _read_csv(con, item, header, odd_quotes=quotes % 2 == 1)
+        if item.format in {"json", "json.gz"}:
+            return _read_json_document(con, item, packed=packed)
         return _read_json_lines(con, item)
     except UnreadableFile as error:
         con.execute(f"DROP TABLE IF EXISTS {RECORDS}")
@@ -223,6 +226,22 @@ def _read_json_lines(con: duckdb.DuckDBPyConnection, item: RecordFile) -> Record
     parse = pc.ParseOptions(delimiter=_NEVER, quote_char=False, newlines_in_values=False, ignore_empty_lines=False)
     _load(con, item, ["line"], parse, [], first_row=1)
     con.execute(f"ALTER TABLE {RECORDS} RENAME TO _lines")
+    return _objects(con, item, "the line is no JSON object")
+
+
+def _read_json_document(con: duckdb.DuckDBPyConnection, item: RecordFile, *, packed: bool) -> Records:
+    lines = document_records(item.local_path, packed=packed)
+    table = pa.table(
+        {"line": pa.array(lines, pa.string()), "source_row": pa.array(range(1, len(lines) + 1), pa.int64())}
+    )
+    con.register("_document", table)
+    con.execute("CREATE OR REPLACE TABLE _lines AS SELECT line, source_row FROM _document")
+    con.unregister("_document")
+    return _objects(con, item, "the record is no JSON object")
+
+
+def _objects(con: duckdb.DuckDBPyConnection, item: RecordFile, otherwise: str) -> Records:
+    """The objects in `_lines` as records, each key a column."""
     try:
         _sql(con, "json_lines.sql")
         keys = [row[0] for row in con.execute("SELECT name FROM _json_keys ORDER BY place, name").fetchall()]
@@ -237,7 +256,7 @@ def _read_json_lines(con: duckdb.DuckDBPyConnection, item: RecordFile) -> Record
         )
         # A line may hold a prompt where it should hold counts: no excerpt of it is kept (law L10).
         broken = [
-            (int(row), "the line is no JSON object", None)
+            (int(row), otherwise, None)
             for (row,) in con.execute("SELECT source_row FROM _json_lines WHERE NOT whole ORDER BY 1").fetchall()
         ]
         held = quarantine.hold(con, item.table, item.source, item.name, broken)

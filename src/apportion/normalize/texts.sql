@@ -34,6 +34,14 @@ CREATE OR REPLACE MACRO exact_number(t) AS
         ELSE TRY_CAST(short_number(t) AS DECIMAL(38, 18))
     END;
 
+-- The state of a bill's cost: clouds print binary fractions, whose digits behind the 18th are rounded half up.
+CREATE OR REPLACE MACRO cost_state(t) AS
+    CASE
+        WHEN number_state(t) = 'too precise' AND exact_number(t) IS NULL THEN 'too large'
+        WHEN number_state(t) = 'too precise' THEN 'rounded'
+        ELSE number_state(t)
+    END;
+
 -- The digits of an amount's magnitude, cut behind the digits of a nano-unit; the sign is put back outside.
 CREATE OR REPLACE MACRO nano_magnitude(x, digits) AS
     TRY_CAST(

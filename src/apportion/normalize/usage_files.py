@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from apportion.errors import Place, Problem
+from apportion.normalize.bytestream import UnreadableFile
 from apportion.normalize.usage_columns import INPUTS, Shape, Wanted, is_instant
 from apportion.normalize.usage_parquet import UsageFile, look, merge, scan_parquet
 from apportion.normalize.usage_rows import Conversion
@@ -56,10 +57,15 @@ def open_file(
             file = look(con, raw.name, path, shape) if as_it_lies else conversion.stage(shape)
         elif raw.format.startswith("csv"):
             file = conversion.csv()
+        elif raw.format in {"json", "json.gz"}:
+            file = conversion.document(packed=raw.format.endswith(".gz"))
         else:
             file = conversion.jsonl()
     except UnusableError as error:
         return replace(error.problem, place=Place(raw.name))
+    except UnreadableFile as error:
+        message = f"{raw.name!r}: {error.reason}; nothing of it is used"
+        return Problem("file-unreadable", message, Place(raw.name), cure=error.cure)
     except (duckdb.Error, pa.ArrowException, OSError, EOFError, UnicodeError, csv.Error) as error:
         return unreadable(raw.name, error)
     return file if file.rows else no_calls(raw.name, "the file has no rows, so it says that there were no calls")

@@ -1,4 +1,4 @@
-"""Row formats of calls (CSV, JSONL): converted once, in one pass, to Parquet with the usage columns.
+"""Row formats of calls (CSV, JSON): converted once, in one pass, to Parquet with the usage columns.
 
 Records that cannot be split into columns become faulty rows, so that the fold counts them like all others.
 """
@@ -16,9 +16,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from apportion.errors import Problem
+from apportion.normalize.json_document import document_records
 from apportion.normalize.usage_columns import BUCKETS, Shape, Wanted, pointer
 from apportion.normalize.usage_parquet import UsageFile, days_of, scan_parquet
 from apportion.normalize.usage_query import canonical
@@ -73,6 +75,31 @@ class Conversion:
         if _blank(self.path):
             raise UnusableError(no_calls(self.name, "the file has no lines"))
         lines = f"read_json_objects({literal(str(self.path))}, format='newline_delimited', ignore_errors=true)"
+        return self._objects(lines, "the line is not a JSON object")
+
+    def document(self, *, packed: bool) -> UsageFile:
+        """Convert a file that is one JSON document; records that are no objects become faulty rows.
+
+        Args:
+            packed: Whether it is gzip.
+
+        Raises:
+            UnreadableFile: It holds no records.
+            UnusableError: A needed column is missing, or there is no record at all.
+        """
+        records = document_records(self.path, packed=packed)
+        if not records:
+            raise UnusableError(no_calls(self.name, "the document has no records"))
+        self.con.register("_document", pa.table({"json": pa.array(records, pa.string())}))
+        try:
+            return self._objects(
+                "(SELECT CAST(json AS JSON) AS json FROM _document)", "the record is not a JSON object"
+            )
+        finally:
+            self.con.unregister("_document")
+
+    def _objects(self, lines: str, otherwise: str) -> UsageFile:
+        """Convert the JSON values of a relation, each key of them a column."""
         found = self.con.execute(
             "SELECT DISTINCT unnest(json_keys(json)) AS key"
             f" FROM (SELECT json FROM {lines} WHERE json_type(json) = 'OBJECT') ORDER BY key"
@@ -96,7 +123,7 @@ class Conversion:
             f"(SELECT {name_of(RECORD)}, {name_of(BROKEN)}{columns} FROM (SELECT {values} AS found,"
             f" row_number() OVER () AS {name_of(RECORD)},"
             " CASE WHEN json IS NULL OR json_type(json) <> 'OBJECT'"
-            f" THEN 'the line is not a JSON object' END AS {name_of(BROKEN)} FROM {lines}))"
+            f" THEN {literal(otherwise)} END AS {name_of(BROKEN)} FROM {lines}))"
         )
         with self._ordered():
             return self.stage(self._shape(scan, broken_sql=name_of(BROKEN)))

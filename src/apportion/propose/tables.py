@@ -13,8 +13,8 @@ from apportion.period import Period
 from apportion.propose.find import Found
 from apportion.propose.proposal import KINDS, Proposal, shown
 from apportion.report.context import PERSON_DIMENSION, UNALLOCATED, Context, is_rest, shown_value
-from apportion.report.coverage import LAYERS
-from apportion.report.percentages import percent
+from apportion.report.coverage import ATTRIBUTED, LAYERS, share_sum
+from apportion.report.percentages import percent, shares_of_hundred
 from apportion.report.table import Column, Row, Table
 
 _MOST_OWNERS = 5
@@ -156,6 +156,9 @@ def moved(before: Totals, after: Totals, context: Context, period: Period, *, ti
     layers = [
         _row(name, before.layers, after.layers) for name in LAYERS if name in before.layers or name in after.layers
     ]
+    # As `coverage` shows them: the layers add up to 100, and what is attributed is the sum of its two.
+    shares = [shares_of_hundred([_int(row[at]) for row in layers], [str(row[0]) for row in layers]) for at in (1, 2)]
+    both = [share_sum([of[n] for n, row in enumerate(layers) if row[0] in ATTRIBUTED]) for of in shares]
     attributed = ("direct + rule", before.attributed, after.attributed, after.attributed - before.attributed)
     columns = (
         Column("before", "Before", "money"),
@@ -166,9 +169,6 @@ def moved(before: Totals, after: Totals, context: Context, period: Period, *, ti
         Column("before_percent", "of all before", "percent"),
         Column("after_percent", "of all after", "percent"),
     )
-
-    def whole(row: Row) -> Row:
-        return (*row, percent(_int(row[1]), before.whole), percent(_int(row[2]), after.whole))
 
     return [
         Table(
@@ -186,8 +186,8 @@ def moved(before: Totals, after: Totals, context: Context, period: Period, *, ti
             name="coverage-moved",
             title=f"Coverage before and after, {period.title}, {context.currency}",
             columns=(Column("layer", "Layer"), *columns, *share),
-            rows=tuple(whole(row) for row in layers),
-            below=(whole(attributed),),
+            rows=tuple((*row, *of) for row, *of in zip(layers, *shares, strict=True)),
+            below=((*attributed, *both),),
             currency=context.currency,
             period=str(period),
             company=context.company,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from duckdb import DuckDBPyConnection
@@ -21,7 +22,7 @@ LAYERS = {
     "shared": "Shared",
     "unallocated": "Unallocated",
 }
-_ATTRIBUTED = ("direct", "rule")
+ATTRIBUTED = ("direct", "rule")
 _APART = {"credits": "credits", "tax": "tax", "adjustments": "corrections"}
 
 
@@ -50,8 +51,8 @@ def coverage(con: DuckDBPyConnection, context: Context, period: Period, by: str 
     layers = _layers(found)
     shares = shares_of_hundred(list(layers.values()), list(layers))
     rows: tuple[Row, ...] = tuple((layer, layers[layer], share) for layer, share in zip(layers, shares, strict=True))
-    attributed = sum(layers[layer] for layer in _ATTRIBUTED)
-    in_percent = _sum([share for layer, share in zip(layers, shares, strict=True) if layer in _ATTRIBUTED])
+    attributed = sum(layers[layer] for layer in ATTRIBUTED)
+    in_percent = share_sum([share for layer, share in zip(layers, shares, strict=True) if layer in ATTRIBUTED])
     return Table(
         name="coverage",
         title=f"Coverage by {dimension}, {period.title}, {context.currency}",
@@ -61,7 +62,7 @@ def coverage(con: DuckDBPyConnection, context: Context, period: Period, by: str 
             Column("percent", "of all", "percent"),
         ),
         rows=rows,
-        total=("all AI cost", found.total, _sum(shares)),
+        total=("all AI cost", found.total, share_sum(shares)),
         below=(("attributed (direct + rule)", attributed, in_percent),),
         notes=(*_laid_on(found, context.currency), *standing_notes(con, context, period)),
         currency=context.currency,
@@ -80,7 +81,8 @@ def _laid_on(found: Cents, currency: str) -> tuple[str, ...]:
     return (f"With {', '.join(said)} laid on the layers of the cost they go with; statements show them apart",)
 
 
-def _sum(shares: list[Decimal | None]) -> Decimal | None:
+def share_sum(shares: Sequence[Decimal | None]) -> Decimal | None:
+    """Percentages of one whole added up; None where one of them is unknown."""
     known = [share for share in shares if share is not None]
     return sum(known, Decimal("0.00")) if len(known) == len(shares) else None
 
@@ -95,7 +97,7 @@ def coverage_by_dimension(con: DuckDBPyConnection, context: Context, period: Per
         amounts = [layers.get(layer, 0) for layer in shown]
         shares = shares_of_hundred(amounts, shown)
         pairs: list[Cell] = [cell for pair in zip(amounts, shares, strict=True) for cell in pair]
-        attributed = _sum([share for layer, share in zip(shown, shares, strict=True) if layer in _ATTRIBUTED])
+        attributed = share_sum([share for layer, share in zip(shown, shares, strict=True) if layer in ATTRIBUTED])
         rows.append((dimension, *pairs, attributed, sum(amounts)))
     columns = [Column("dimension", "Dimension")]
     for layer in shown:

@@ -86,7 +86,7 @@ def lenses(study: Study, sources: Sequence[Source], owner: str) -> tuple[tuple[L
     """
     every = _tagged(study)
     found = {
-        name: growing for name, growing in every.items() if name == owner or name in USUAL or growing.share >= _SELDOM
+        name: growing for name, growing in every.items() if name == owner or name in USUAL or _tells_apart(growing)
     }
     found.setdefault(owner, _Growing())
     _people(found, study)
@@ -104,6 +104,11 @@ def lenses(study: Study, sources: Sequence[Source], owner: str) -> tuple[tuple[L
     kept = [owner, *sorted(_closed([owner, *order[:_MOST_LENSES]], found) - {owner})]
     spare = [f"{growing.tags[0]} ({growing.why})" for name, growing in sorted(every.items()) if name not in kept]
     return tuple(_lens(name, found[name], owner) for name in kept), tuple(spare[:20])
+
+
+def _tells_apart(growing: _Growing) -> bool:
+    """Whether a tag is common, and says more than one thing: the kind of a record is the same on all of them."""
+    return growing.share >= _SELDOM and len(growing.values) > 1
 
 
 def _closed(names: Iterable[str], found: Mapping[str, _Growing]) -> set[str]:

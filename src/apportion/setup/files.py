@@ -130,7 +130,5 @@ def _no_data(path: Path, name: str) -> str:
         return f"it cannot be opened: {error.strerror}"
     if file_format(path.name) or path.suffix.lower() in _PRICES:
         return ""
-    if path.suffix.lower() == ".json":
-        return "JSON as one document is not read: write one object a line, as .jsonl"
     kind = f"of the kind {path.suffix}" if path.suffix else "without an ending"
-    return f"a file {kind} is not read; data is .csv, .tsv, .parquet or .jsonl, packed as .gz or not"
+    return f"a file {kind} is not read; data is .csv, .tsv, .parquet, .jsonl or .json, packed as .gz or not"

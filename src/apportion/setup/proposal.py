@@ -22,7 +22,7 @@ from apportion.setup.recognition import Recognised, Unknown, recognise
 from apportion.setup.rules import categories, divisions
 from apportion.setup.sample import Sample, take
 from apportion.setup.settings_text import settings_text
-from apportion.setup.sources import Item, folders_of, group
+from apportion.setup.sources import Item, folders_of, group, spread_twins
 from apportion.setup.study import Study, study
 from apportion.setup.trial import Trial, attempt
 
@@ -182,6 +182,8 @@ class _Plan:
         self._dropped: set[str] = set()
         self._changed = False
         self._one_each()
+        for item, twin in spread_twins(self._items):
+            self._leave(item, f"it is {twin.file.name} again, with purchases spread over their term")
         for item in [each for each in self._items if each.seen.lacks]:
             self._leave(item, item.seen.lacks)
 

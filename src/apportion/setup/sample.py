@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from apportion.focus import fold
 from apportion.normalize.bytestream import UnreadableFile, check, open_bytes, read_header
+from apportion.normalize.json_document import document_records
 
 ROWS = 500
 
@@ -25,7 +26,7 @@ class Sample:
     """The start of a file.
 
     Attributes:
-        header: Its column names; of JSON lines the keys, and those of the objects in them with a dot.
+        header: Its column names; of JSON the keys, and those of the objects in them with a dot.
         rows: As many values each as there are columns; None where there is none.
     """
 
@@ -58,7 +59,12 @@ def take(path: Path, form: str) -> Sample:
     check(path, packed=packed)
     if form.startswith("csv"):
         return _csv(path, packed=packed)
-    return _json_lines(path, packed=packed)
+    if form.startswith("jsonl"):
+        with open_bytes(path, packed=packed) as file, io.TextIOWrapper(file, "utf-8-sig") as text:
+            return _objects(
+                [line for line in itertools.islice(text, ROWS) if line.strip()], "no line of it is a JSON object"
+            )
+    return _objects(document_records(path, packed=packed)[:ROWS], "no record of it is a JSON object")
 
 
 def _csv(path: Path, *, packed: bool) -> Sample:
@@ -79,9 +85,7 @@ def _fitted(row: Sequence[str], width: int) -> tuple[str | None, ...]:
     return (*filled, *[None] * (width - len(filled)))
 
 
-def _json_lines(path: Path, *, packed: bool) -> Sample:
-    with open_bytes(path, packed=packed) as file, io.TextIOWrapper(file, "utf-8-sig") as text:
-        lines = [line for line in itertools.islice(text, ROWS) if line.strip()]
+def _objects(lines: Sequence[str], otherwise: str) -> Sample:
     records = []
     for line in lines:
         try:
@@ -91,7 +95,7 @@ def _json_lines(path: Path, *, packed: bool) -> Sample:
         if isinstance(found, dict):
             records.append(dict(_flat(found)))
     if not records:
-        raise UnreadableFile("no line of it is a JSON object", "write one object a line")
+        raise UnreadableFile(otherwise, "write one object a line, as .jsonl")
     names = tuple(dict.fromkeys(key for record in records for key in record))
     return Sample(names, tuple(tuple(_text(record.get(name)) for name in names) for record in records))
 

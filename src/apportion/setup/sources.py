@@ -31,6 +31,8 @@ _FALLBACK = {"charges": "bill", "usage": "calls", "roster": "people", "lookup": 
 _MONTHS = frozenset(month.lower() for names in (calendar.month_name, calendar.month_abbr) for month in names)
 # Each of these is read as a whole, or names what is measured: files of one header may well be two things.
 _ALONE = frozenset({"lookup", "roster", "codes", "invoices", "fx", "prices"})
+# Azure exports a month twice over where asked for both: as billed, and with purchases spread over their term.
+_SPREAD = re.compile(r"amorti[sz]ed")
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,16 @@ def group(items: Iterable[Item], everything: Sequence[str]) -> list[Source]:
     return _named_apart(sources)
 
 
+def spread_twins(items: Iterable[Item]) -> list[tuple[Item, Item]]:
+    """Bills whose purchases are spread over their term, each with the same bill as it was billed.
+
+    Told from names that differ in that one word: `AmortizedCost` beside `ActualCost`.
+    """
+    bills = {item.file.name.lower(): item for item in items if item.seen.table == "charges"}
+    pairs = ((item, bills.get(_SPREAD.sub("actual", name))) for name, item in bills.items() if _SPREAD.search(name))
+    return [(item, twin) for item, twin in pairs if twin and twin.sample.header == item.sample.header]
+
+
 def _key(item: Item) -> tuple[object, ...]:
     """Files with the same key are read alike."""
     seen = item.seen
@@ -111,7 +123,7 @@ def _key(item: Item) -> tuple[object, ...]:
         return (*alike, item.file.name)
     if seen.table == "charges":
         return alike
-    return (*alike, stem, item.sample.header if item.file.format != "jsonl" else ())
+    return (*alike, stem, () if "json" in str(item.file.format) else item.sample.header)
 
 
 def _stem(name: str) -> str:

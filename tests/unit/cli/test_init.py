@@ -35,6 +35,14 @@ def test_it_writes_settings_that_pass_and_says_what_to_type(acme: Path) -> None:
     assert sorted(path.name for path in acme.iterdir()) == ["apportion.yaml", "bills", "usage"]
 
 
+def test_bills_of_which_nothing_is_ai_are_named(tmp_path: Path) -> None:
+    folder = write(tmp_path / "acme", {"a.csv": bill(charge("12.50", service="Amazon S3", issuer="AWS"))})
+    said = say(folder, "init", str(folder), "--no-input")
+    assert "Of the 12.50 USD billed nothing is AI by the built-in rules" in said.err
+    empty = write(tmp_path / "none", {"a.md": "x"})
+    assert "bills or priced usage are missing" in say(empty, "init", str(empty), "--no-input").err
+
+
 def test_without_a_terminal_nothing_is_asked(acme: Path) -> None:
     with patch.object(typer, "prompt", side_effect=AssertionError("asked")):
         assert say(acme, "init", str(acme)).code == 0

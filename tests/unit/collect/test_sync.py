@@ -155,4 +155,5 @@ def test_globs_over_stores(pattern: str, name: str, matches: bool) -> None:
 def test_formats_come_from_the_ending() -> None:
     assert file_format("x.SNAPPY.parquet") == "parquet"
     assert file_format("x.ndjson.gz") == "jsonl.gz"
-    assert file_format("x.json") is None
+    assert file_format("x.json.gz") == "json.gz"
+    assert file_format("x.xlsx") is None

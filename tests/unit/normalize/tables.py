@@ -33,7 +33,7 @@ def item(folder: Path, table: str, name: str, data: bytes | str, source: str | N
     """Write a file and say that it was collected."""
     path = folder / name
     path.write_bytes(data.encode() if isinstance(data, str) else data)
-    kind = next(k for k in ("csv.gz", "jsonl.gz", "csv", "jsonl", "parquet") if name.endswith("." + k))
+    kind = next(k for k in ("csv.gz", "jsonl.gz", "csv", "jsonl", "parquet", "json") if name.endswith("." + k))
     return Item(source or table, table, name, path, kind)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-from decimal import Decimal, localcontext
+from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apportion.focus import TABLES
@@ -44,8 +44,8 @@ def test_a_bill_with_three_columns_is_enough(tmp_path: Path) -> None:
         ("-inf,USD,2026-11-03", "number-unreadable"),
         ('"1,234.50",USD,2026-11-03', "number-unreadable"),
         ("$5,USD,2026-11-03", "number-unreadable"),
-        ("0.1234567890123456789,USD,2026-11-03", "number-too-precise"),
-        ("1E-19,USD,2026-11-03", "number-too-precise"),
+        ("9223372036.8547758079999999999,USD,2026-11-03", "amount-too-large"),
+        ("99999999999999999999999.00000000000000000001,USD,2026-11-03", "amount-too-large"),
         ("9223372036.854775808,USD,2026-11-03", "amount-too-large"),
         ("1e40,USD,2026-11-03", "amount-too-large"),
         (",USD,2026-11-03", "amount-missing"),
@@ -69,6 +69,23 @@ def test_a_row_that_cannot_be_read_is_set_aside(tmp_path: Path, cells: str, reas
     assert problem.cure
     (control,) = done.control
     assert (control.rows_in, control.rows_out, control.rows_quarantined) == (2, 1, 1)
+
+
+@given(st.decimals(-(10**9), 10**9, allow_nan=False), st.integers(0, 30), st.booleans())
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_digits_behind_the_18th_are_rounded_half_up_and_told(
+    tmp_path: Path, number: Decimal, down: int, exponent: bool
+) -> None:
+    cost = number.scaleb(-down, Context(prec=60))
+    con = connect()
+    text = f"{cost:E}" if exponent else f"{cost:f}"
+    done = run(con, [item(tmp_path, "charges", "a.csv", HEAD + text + ",USD,2026-11-03\n")])
+    kept = cost.quantize(Decimal("1E-18"), ROUND_HALF_UP, Context(prec=60))
+    (found,) = rows(con, "SELECT billed_cost, effective_cost, billed_nano, effective_residue FROM charges")
+    nano = int(kept.scaleb(9, Context(prec=60)))
+    assert found == (kept, kept, nano, Context(prec=60).subtract(kept, Decimal(nano).scaleb(-9, Context(prec=60))))
+    assert [problem.slug for problem in done.problems] == ["cost-rounded"] * (kept != cost)
+    assert reasons(con) == {}
 
 
 def test_quarantined_money_is_counted_by_currency(tmp_path: Path) -> None:

@@ -45,6 +45,21 @@ def test_a_csv_with_all_its_dirt(con: duckdb.DuckDBPyConnection, tmp_path: Path)
         ]
 
 
+def test_a_document_with_all_its_dirt(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    text = (
+        '{"object": "page", "data": [{"start_time": 1794704400, "results": [\n'
+        '  {"provider": "openai", "output_tokens": 1}, {"provider": "openai", "Output_Tokens": "2"}]}, [1, 2]]}'
+    )
+    for name in ("calls.json", "calls.json.gz"):
+        usage = prepared(con, tmp_path, written(tmp_path, name, text))
+        assert (usage.problems, usage.rows) == ((), 3)
+        assert sorted(rows(con, usage, "source_row, output_tokens, fault")) == [
+            (1, 1, None),
+            (2, 2, None),
+            (3, 0, "the record is not a JSON object"),
+        ]
+
+
 def test_jsonl_with_all_its_dirt(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     lines = [
         '{"timestamp": "2026-11-15T01:00:00Z", "gen_ai.system": "openai", "output_tokens": 1}',
@@ -86,6 +101,7 @@ def test_both_line_ends_in_one_csv(con: duckdb.DuckDBPyConnection, tmp_path: Pat
         ("calls.csv", b"timestamp,provider\n2026-11-15,openai\n", "column-missing"),
         ("calls.jsonl", b'{"a": 1}\n', "column-missing"),
         ("calls.parquet", b"PAR1 and no more", "file-unreadable"),
+        ("calls.json", b'{"id": 5}', "file-unreadable"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_a_problem(
@@ -105,6 +121,8 @@ def test_a_file_that_cannot_be_used_is_a_problem(
         ("calls.csv", b"\n\n"),
         ("calls.csv.gz", b"timestamp,provider,output\n"),
         ("calls.jsonl", b"\n"),
+        ("calls.json", b"[]"),
+        ("calls.json", b'{"data": [{"results": []}]}'),
         ("calls.jsonl.gz", b""),
         ("calls.parquet", b""),
     ],

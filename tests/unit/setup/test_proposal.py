@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,31 @@ def test_a_file_by_which_a_check_would_fail_is_left_out_with_the_reason(tmp_path
     assert [each.source.path for each in found.draft.left_out] == ["b.csv"]
     assert "row 2: billed_cost is 'ten'" in found.draft.left_out[0].reason
     assert "# left out: row 2: billed_cost is 'ten'" in found.text
+
+
+def test_a_month_as_billed_and_spread_over_its_term_counts_once(tmp_path: Path) -> None:
+    files = {"ActualCost_2026-11.csv": bill(charge()), "AmortizedCost_2026-11.csv": bill(charge("3.00"))}
+    found = proposed(write(tmp_path / "acme", files), tmp_path / "scratch")
+    assert [each.source.path for each in found.draft.left_out] == ["AmortizedCost_2026-11.csv"]
+    assert "it is ActualCost_2026-11.csv again" in found.draft.left_out[0].reason
+    alone = proposed(write(tmp_path / "one", {"Amortized.csv": bill(charge("3.00"))}), tmp_path / "scratch")
+    assert (len(alone.draft.sources), alone.draft.left_out) == (1, ())
+
+
+def test_a_spend_log_and_a_usage_report_as_documents_are_read(tmp_path: Path) -> None:
+    log = {"startTime": "2026-11-03T10:00:00Z", "model": "gpt-4o", "custom_llm_provider": "openai", "prompt_tokens": 9}
+    report = {"start_time": 1793700000, "results": [{"model": "gpt-4o", "input_tokens": 5, "output_tokens": 5}]}
+    files = {
+        "spend.json": json.dumps(
+            [{**log, "completion_tokens": 1, "metadata": {"team": "search"}, "messages": "a poem"}]
+        ),
+        "openai.json": json.dumps({"object": "page", "data": [report], "has_more": False}),
+    }
+    found = proposed(write(tmp_path / "acme", files), tmp_path / "scratch")
+    assert found.trial.errors == []
+    said = {source.path: (source.seen.what, source.seen.tokens) for source in found.draft.sources}
+    assert said == {"openai.json": ("usage", None), "spend.json": ("LiteLLM's spend log", "inclusive")}
+    assert not any(b"poem" in path.read_bytes() for path in (tmp_path / "scratch").rglob("*") if path.is_file())
 
 
 def test_one_bill_in_two_forms_counts_once(tmp_path: Path) -> None:

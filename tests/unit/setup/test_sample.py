@@ -28,6 +28,15 @@ def test_only_the_first_records_are_kept(tmp_path: Path) -> None:
     assert len(take(tmp_path / "a.csv.gz", "csv.gz").rows) == ROWS
 
 
+def test_a_document_is_its_records(tmp_path: Path) -> None:
+    write(tmp_path, {"a.json": '{"data": [{"day": "x", "results": [{"n": 1.50}, {"n": 2, "m": {"k": 3}}]}]}'})
+    found = take(tmp_path / "a.json", "json")
+    assert (found.header, found.rows) == (
+        ("day", "n", "m", "m.k"),
+        (("x", "1.50", None, None), ("x", "2", '{"k": "3"}', "3")),
+    )
+
+
 def test_json_lines_have_inner_keys_with_a_dot_and_skip_what_is_no_object(tmp_path: Path) -> None:
     write(tmp_path, {"a.jsonl": '{"a": {"b": 1.50}, "c": true}\nnonsense\n[1]\n{"d": null}\n'})
     found = take(tmp_path / "a.jsonl", "jsonl")
@@ -52,9 +61,11 @@ def test_parquet_gives_text(tmp_path: Path) -> None:
         ("a.csv.gz", "csv.gz", b"a,b\n1,2\n"),
         ("a.csv", "csv", "a,b\n".encode("utf-16")),
         ("a.jsonl", "jsonl", b"[1]\n"),
+        ("a.json", "json", b"[1]\n"),
+        ("a.json", "json", b"{}"),
         ("a.parquet", "parquet", b"PAR1nope"),
     ],
-    ids=["binary", "cut off", "not packed", "utf-16", "no object", "no parquet"],
+    ids=["binary", "cut off", "not packed", "utf-16", "no object", "no record", "no list", "no parquet"],
 )
 def test_what_cannot_be_used_is_refused(tmp_path: Path, name: str, form: str, content: bytes) -> None:
     write(tmp_path, {name: content})
