@@ -38,8 +38,10 @@ _TABLES: tuple[tuple[str, str, str], ...] = (
 
 # Tables whose further columns mean something of the user's own.
 OPEN_TABLES = frozenset({"charges", "meters", "roster", "lookup", "seats"})
-# A source may set it beside its columns: how its days are written.
+# A source may set these beside its columns: how its days and its numbers are written.
 DATE_FORMAT = "date_format"
+NUMBER_FORMAT = "number_format"
+WRITTEN = frozenset({DATE_FORMAT, NUMBER_FORMAT})
 
 # What a condition may name beside the columns of charges and usage: worked out by the product itself.
 _WORKED_OUT = frozenset(
@@ -242,9 +244,11 @@ an API answers; where the list holds time buckets with `results`, each result is
 It is read into memory, up to 256 MiB.
 
 A bill's cost is kept to 18 decimals; further digits, which clouds print from binary fractions, are rounded half up
-(`cost-rounded`).
+(`cost-rounded`). In Google's billing export each credit of a row becomes a charge of the category Credit, and
+`cost_type` says which rows are tax. A path such as `service.description` in `columns:` leads into an object of JSON.
 
-Numbers are plain (`1234.50`, `-0.5`, `1E-7`), without thousands separators. Days and instants are written
+Numbers are plain (`1234.50`, `-0.5`, `1E-7`), without thousands separators; another form needs an example of it, as
+`set: {number_format: "1.234,56"}` (not for usage, whose counts are whole). Days and instants are written
 `2026-11-03`, `2026-11-03 14:05:00`, `2026-11-03T14:05:00Z` or with an offset, which is converted to UTC;
 another form needs `set: {date_format: "%m/%d/%Y"}`. Spans start in and end out: `valid_to` is the first day
 that no longer counts; `last_day` is the last one that does.

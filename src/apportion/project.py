@@ -111,9 +111,14 @@ class Project:
         """The project's books.
 
         Raises:
+            ProblemsFound: There are none yet, and no settings either.
             ApportionError: There are none yet.
         """
-        return Books.open(self._books_place, project=self.folder, local=self.storage.local, create=create)
+        place = self._books_place
+        there = not isinstance(place, Path) or place.exists()
+        if not there and any(problem.slug == "config-missing" for problem in self.loaded.problems):
+            raise ProblemsFound(self.loaded.problems)
+        return Books.open(place, project=self.folder, local=self.storage.local, create=create)
 
     def approved(self) -> list[OwnerRule]:
         """The owner rules that the books have in force, in the order of their approval."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.errors.case import Case, doubt
 from tests.errors.folder import CALLS, USAGE_HEAD, bill, call, charge, settings, usage
 
+_GOOGLE = "{billed_cost: cost, billing_currency: currency, charge_period_start: usage_start_time}"
 _FX = 'fx: {path: "fx.csv"}\n'
 _GPU = 'meters: [{name: gpu_hours, path: "gpu.csv", unit: GPU-Hours}]\n'
 _PEOPLE = 'directory: [{name: people, type: roster, path: "people.csv"}]\n'
@@ -35,6 +36,16 @@ DATA: dict[str, Case] = {
         "fx.csv: row 2",
         ("rate is 1.0000000001", "9 decimals"),
         cure="9 of an exchange rate",
+    ),
+    "credits-unreadable": doubt(
+        {
+            "apportion.yaml": settings().replace('"bills/*"}', f'"bills/*", columns: {_GOOGLE}}}'),
+            "bills/a.csv": "usage_start_time,cost,currency,credits\n2026-11-03,1.00,USD,\n"
+            "2026-11-04,2.00,USD,promotion of 1\n",
+        },
+        ("1 row has credits that are no JSON list",),
+        "unknown: no amount can be read",
+        at="bills/a.csv: row 3",
     ),
     "cost-rounded": doubt(
         {"bills/b.csv": bill(charge("1.00"), charge("1.1943548196000002e-05"))},

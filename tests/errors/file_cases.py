@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 
-from tests.errors.case import Case
+from tests.errors.case import Case, doubt
 from tests.errors.folder import BILL_HEAD, CALLS, bill, call, charge, settings, usage
 
 _LONG = bill(*(charge(f"{n}.00") for n in range(400))).encode()
@@ -47,6 +47,22 @@ FILES: dict[str, Case] = {
         ("'bills/a (1).csv'", "same bytes", "held out"),
         money="100.00 USD counts once",
         cure="delete 'bills/a.csv'",
+    ),
+    "same-charges-twice": Case(
+        {"bills/a-v2.csv": bill(charge(), charge("20.00"))},
+        "bills/a.csv",
+        ("'bills/a.csv'", "its row stands in 'bills/a-v2.csv' too", "held out"),
+        money="100.00 USD counts once",
+        cure="delete 'bills/a.csv'",
+    ),
+    "charges-repeated": doubt(
+        {
+            "bills/a.csv": bill(charge(), charge("7.00", team="ads")),
+            "bills/b.csv": bill(charge(), charge("8.00"), charge("9.00")),
+        },
+        ("1 of the 2 rows of 'bills/a.csv' stand in 'bills/b.csv' too",),
+        "100.00 USD may count twice",
+        at="bills/a.csv",
     ),
     "file-unreadable": Case(
         {"bills/b.csv.gz": gzip.compress(_LONG)[:-200]},

@@ -54,7 +54,8 @@ def test_the_case_shows_its_slug(slug: str, here: Path) -> None:
     assert not case.money or case.money in money[0]
     cures = [line for line in rest.splitlines() if line.startswith("  Cure: ")]
     assert len(cures) == 1, f"no cure:\n{text}"
-    assert (case.cure or "") in cures[0]
+    # A command in it names the project that was asked for.
+    assert (case.cure or "") in cures[0].replace(" -p p", "")
     if slug in READ_ALOUD:
         golden = TEXTS / f"{slug}.txt"
         if os.environ.get("APPORTION_WRITE_TEXTS"):

@@ -23,7 +23,7 @@ from apportion.collect.connectors.objects import ObjectStoreConnector
 from apportion.warehouse import duckdb_engine
 from apportion.warehouse.choice import EngineChoice
 from apportion.warehouse.spark_errors import told
-from tests.errors.case import Case
+from tests.errors.case import Case, doubt
 from tests.errors.folder import ALLOCATE, CALLS, SETTINGS, bill, charge, settings, tags
 
 RUN = (("run",),)
@@ -260,6 +260,19 @@ WORLD: dict[str, Case] = {
         words=("init",),
         code=2,
         cure="--preview",
+    ),
+    "no-sources": doubt(
+        {"apportion.yaml": "company: Larkspur\ncurrency: USD\ndimensions: {team: [{tag: team}]}\n"},
+        ("no bill and no usage",),
+        at="apportion.yaml",
+    ),
+    "nothing-to-read": Case(
+        {"empty/notes.md": "# Notes"},
+        "",
+        ("Nothing that was looked at is an input", "nothing was written"),
+        words=("init", "p/empty", "--preview"),
+        code=2,
+        cure="bills, usage or meters",
     ),
     "path-missing": Case(
         {},

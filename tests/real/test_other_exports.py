@@ -20,7 +20,7 @@ FOLDERS = (
 )
 # Beside the samples stand pages about them.
 NOTES = {".md", ".yml"}
-READ = (".csv", ".csv.gz", ".parquet", ".jsonl", ".jsonl.gz")
+READ = (".csv", ".csv.gz", ".parquet", ".jsonl", ".jsonl.gz", ".json")
 SETTINGS = """\
 company: Exports
 currency: USD
@@ -52,6 +52,9 @@ def test_check_says_what_is_missing_and_what_to_do(shared: Path, tmp_path: Path,
         assert "Cure: " in said.text
     if not name.endswith(READ):
         assert "error[unknown-format]" in said.text
+    elif name.endswith(".json"):
+        # A document that is no list of records, or one of records that are no charges.
+        assert "error[file-unreadable]" in said.text or "error[column-missing]" in said.text
     elif not name.startswith("focus_spec_examples"):
         assert "error[column-missing]" in said.text
         assert "billed_cost" in said.text

@@ -27,7 +27,8 @@ from apportion.cli.options import (
     RunPeriodOption,
     memory_of,
 )
-from apportion.cli.output import Format, write
+from apportion.cli.output import Format, of_ending, write
+from apportion.cli.pasted import asked_folder, pasted, try_next
 from apportion.cli.progress import Bars, stderr
 from apportion.cli.report_folder import report
 from apportion.errors import EXIT_BUG, EXIT_GATE, EXIT_PROBLEMS, ApportionError, Problem, ProblemsFound, writing
@@ -130,8 +131,6 @@ def run(
     if preview:
         _preview(project, period, on)
     else:
-        from apportion.cli.summary import try_next
-
         _run(project, period, on)
         typer.echo(err=True)
         try_next(project, "statement", "coverage", "reconcile", "verify")
@@ -221,6 +220,9 @@ def coverage(
     if fix:
         from apportion.cli.reports import gap_table
 
+        if by:
+            raise typer.BadParameter("--fix is about the owner's dimension; --by cuts the coverage", param_hint="--by")
+
         write([gap_table(project, period)], form, output)
         return
     names = ["coverage"] if by else ["coverage", "coverage-by-dimension"]
@@ -259,7 +261,7 @@ def explain(
             period=view.period,
             owner=owner if reference else None,
         )
-        if form is Format.TABLE:
+        if of_ending(form, output) is Format.TABLE:
             write([], form, output, lead=found.text)
         else:
             write(found.tables, form, output)
@@ -302,7 +304,7 @@ def _verify(project: Path, period: Period | None, form: Format, output: Path | N
 
     with Project.open(project).view(period) as view:
         found = certify(view)
-    if form is Format.JSON:
+    if of_ending(form, output) is Format.JSON:
         if output:
             save(output, found.to_json().encode())
         else:
@@ -373,7 +375,7 @@ def _counted(number: int, noun: str) -> str:
 
 def _tell(problems: Sequence[Problem]) -> None:
     for problem in problems:
-        typer.echo(problem.text() + "\n", err=True)
+        typer.echo(pasted(problem.text(), asked_folder(sys.argv[1:])) + "\n", err=True)
 
 
 def main() -> None:
@@ -382,7 +384,7 @@ def main() -> None:
         with writing("a file of the project"):
             app()
     except ApportionError as error:
-        typer.echo(error.text(), err=True)
+        typer.echo(pasted(error.text(), asked_folder(sys.argv[1:])), err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.exit(0)

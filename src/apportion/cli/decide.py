@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from apportion.cli.options import HERE, FormatOption, OutputOption, PeriodOption, ProjectOption
-from apportion.cli.output import Format, write
+from apportion.cli.output import Format, of_ending, write
 from apportion.errors import WrongUsage
 from apportion.period import Period
 
@@ -73,7 +73,7 @@ def propose(
     tables += [near(found.found, found.context, found.period)] if every else []
     write(tables, form, output)
     if form is Format.TABLE and not output:
-        _next(project, found, every=every)
+        _next(project, found, period, every=every)
 
 
 def approve(
@@ -110,6 +110,7 @@ def approve(
     output: OutputOption = None,
 ) -> None:
     """Let proposals hold from a day on, and run the periods that they touch."""
+    from apportion.cli.pasted import command
     from apportion.cli.progress import Bars, stderr
     from apportion.pipeline.decide import take, try_out
     from apportion.project import Project
@@ -121,17 +122,16 @@ def approve(
         raise typer.BadParameter(f"{end} is not after {first}", param_hint="--until")
     dated = [replace(one, rule=replace(one.rule, start=first, end=end)) for one in chosen]
     if preview:
-        rules = [*opened.approved(), *(one.rule for one in dated)]
-        moved = [try_out(opened, found.period, rules, Bars(stderr()))]
+        changed = [one.rule for one in dated]
+        moved = try_out(opened, changed, [*opened.approved(), *changed], Bars(stderr()))
         _show(moved, "What it would move", form, output)
         typer.echo("a preview; nothing was decided", err=True)
         return
     new = [_decision("approve", one, by, note) for one in dated]
     _show(take(opened, new, Bars(stderr())), "What moved", form, output)
     for one in dated:
-        typer.echo(
-            f"{one.rule.rule_id} approved from {first}; to take it back: apportion undo {one.rule.rule_id}", err=True
-        )
+        back = command(project, f"undo {one.rule.rule_id}")
+        typer.echo(f"{one.rule.rule_id} approved from {first}; to take it back: {back}", err=True)
 
 
 def reject(
@@ -142,6 +142,7 @@ def reject(
     note: Note = "",
 ) -> None:
     """Not to be proposed again; money stays where it is."""
+    from apportion.cli.pasted import command
     from apportion.project import Project
 
     found = _search(project, period)
@@ -149,7 +150,8 @@ def reject(
     with Project.open(project).books() as books:
         books.decide(new)
     for decision in new:
-        typer.echo(f"{decision.subject_id} rejected; to take that back: apportion undo {decision.subject_id}", err=True)
+        back = command(project, f"undo {decision.subject_id}")
+        typer.echo(f"{decision.subject_id} rejected; to take that back: {back}", err=True)
 
 
 def undo(
@@ -171,12 +173,12 @@ def undo(
     opened = Project.open(project)
     with opened.books() as books, books.reading() as reading:
         held = {decision.subject_id: decision for decision in in_force(reading.decisions())}
-        latest = reading.periods()[-1:]
     names = [_held(name, held) for name in _some(proposals)]
     if preview:
-        kept = [one for name, one in held.items() if name not in names and one.kind == "approve"]
-        rules = [OwnerRule.from_json(decision.subject) for decision in kept]
-        moved = [try_out(opened, Period.parse(text), rules, Bars(stderr())) for text in latest]
+        approved = {name: one for name, one in held.items() if one.kind == "approve"}
+        changed = [OwnerRule.from_json(one.subject) for name, one in approved.items() if name in names]
+        kept = [OwnerRule.from_json(one.subject) for name, one in approved.items() if name not in names]
+        moved = try_out(opened, changed, kept, Bars(stderr()))
         _show(moved, "What it would move", form, output)
         typer.echo("a preview; nothing was undone", err=True)
         return
@@ -282,7 +284,7 @@ def _card(found: Search, one: Proposal, form: Format, output: Path | None) -> No
     from apportion.propose.tables import card
 
     facts = card(one, found.found, found.context)
-    if form is Format.TABLE:
+    if of_ending(form, output) is Format.TABLE:
         width = max(len(name) for name, _ in facts)
         lines = [f"{one.rule.rule_id}, {found.period.title}", *(f"  {name:<{width}}  {said}" for name, said in facts)]
         write([], form, output, lead="\n".join(lines))
@@ -301,13 +303,15 @@ def _card(found: Search, one: Proposal, form: Format, output: Path | None) -> No
     write([table], form, output)
 
 
-def _next(project: Path, found: Search, *, every: bool) -> None:
-    from apportion.cli.summary import try_next
+def _next(project: Path, found: Search, period: Period | None, *, every: bool) -> None:
+    from apportion.cli.pasted import try_next
 
     typer.echo(err=True)
+    # The same proposal stands in other months too, and there moves other money.
+    asked = f" --period {period}" if period else ""
     if not found.found.proposals:
         typer.echo("Nothing is proposed; `coverage --fix` says what else would name an owner.", err=True)
-        try_next(project, *([] if every else ["propose --all"]), "coverage --fix")
+        try_next(project, *([] if every else [f"propose --all{asked}"]), f"coverage --fix{asked}")
         return
     first = found.found.proposals[0].rule.rule_id
-    try_next(project, f"propose {first}", f"approve {first} --preview", f"approve {first}")
+    try_next(project, f"propose {first}{asked}", f"approve {first}{asked} --preview", f"approve {first}{asked}")

@@ -12,9 +12,10 @@ import typer
 
 from apportion.cli.certify import certify
 from apportion.cli.output import Format, write
+from apportion.cli.pasted import try_next
 from apportion.cli.report_folder import put as put_report
 from apportion.cli.report_folder import report_of
-from apportion.cli.summary import Month, headline, try_next
+from apportion.cli.summary import Month, headline
 from apportion.errors import WrongUsage
 from apportion.larkspur import write_company
 from apportion.project import Project

@@ -43,7 +43,13 @@ def init(
     asks = not no_input and on_a_terminal()
     with tempfile.TemporaryDirectory(prefix="apportion-init-") as scratch, standing(project, keep=not preview):
         found = propose(paths or [project], project, Path(scratch), answer if asks else take_default, Bars(stderr()))
-    present(found, Console(stderr=preview, highlight=False))
+        present(found, Console(stderr=preview, highlight=False))
+        if not found.draft.sources and not found.draft.left_out:
+            raise WrongUsage(
+                "nothing-to-read",
+                "Nothing that was looked at is an input as it is; nothing was written.",
+                cure="Name the files or folders with bills, usage or meters; docs/inputs.md lists the columns of each.",
+            )
     if preview:
         sys.stdout.write(found.text)
     else:
@@ -96,7 +102,8 @@ def refuse_others(folder: Path) -> None:
         raise WrongUsage(
             "settings-exist",
             f"{path} is there already; it is never written over.",
-            cure="Add --preview to see what would be proposed, or name another folder with --project.",
+            cure="Add --preview to see what would be proposed now, name another folder with --project, or delete the"
+            " file if nothing in it is yours.",
         )
 
 
@@ -132,8 +139,6 @@ def present(found: Proposal, console: Console) -> None:
         for names, reason in left:
             console.print(f"{names}\n    {reason}", markup=False, soft_wrap=True)
         console.print()
-    if not tables:
-        console.print("Nothing here is an input as it is; docs/inputs.md lists the columns of each.", markup=False)
 
 
 def put(folder: Path, text: str) -> None:
@@ -158,7 +163,7 @@ def put(folder: Path, text: str) -> None:
 
 def close(found: Proposal, folder: Path, *, preview: bool) -> None:
     """Say whose the latest month would be, what would raise that most, and what to type next."""
-    from apportion.cli.summary import try_next
+    from apportion.cli.pasted import try_next
     from apportion.config.load import FILE
     from apportion.money import show
     from apportion.report.percentages import percent
@@ -177,7 +182,8 @@ def close(found: Proposal, folder: Path, *, preview: bool) -> None:
         if not 0 <= month.owned <= month.total:
             # What nobody owns may be a credit.
             part = show(month.owned, currency)
-        typer.echo(f"{month.period.title}: {part} of {total} has an owner", err=True)
+        more = f"; {show(month.not_ai, currency)} {currency} more is not AI" if month.not_ai else ""
+        typer.echo(f"{month.period.title}: {part} of {total} has an owner{more}", err=True)
         if gap := month.gap:
             amount = f"{show(gap.minor, currency)} {currency}"
             typer.echo(f"  {gap.what}: {amount} without one; cure: {gap.cure}", err=True)

@@ -41,6 +41,7 @@ def write(tables: Sequence[Table], form: Format, output: Path | None, *, lead: s
         ApportionError: The file cannot be written.
     """
     several = tables if len(tables) != 1 else tables[0]
+    form = of_ending(form, output)
     if form is Format.XLSX:
         if output is None:
             raise WrongUsage("file-needed", "A spreadsheet cannot go to the terminal.", cure="Add -o FILE.xlsx.")
@@ -53,6 +54,13 @@ def write(tables: Sequence[Table], form: Format, output: Path | None, *, lead: s
             save(output, text.encode())
         else:
             sys.stdout.write(text)
+
+
+def of_ending(form: Format, output: Path | None) -> Format:
+    """The form that a file's ending asks for, where none was asked for: a workbook is never a text of that name."""
+    if form is not Format.TABLE or output is None:
+        return form
+    return next((each for each in Format if output.suffix.lower() == f".{each}"), form)
 
 
 def save(output: Path, content: bytes) -> None:

@@ -60,17 +60,28 @@ def put(place: Path, files: dict[str, bytes]) -> None:
         files: By their path in the folder.
 
     Raises:
+        WrongUsage: The folder holds files of these names that are no report.
         ApportionError: It cannot be written.
     """
     from apportion.cli.output import save
-    from apportion.errors import writing
-    from apportion.report.page import EVERY_TABLE
+    from apportion.errors import WrongUsage, writing
+    from apportion.report.page import EVERY_TABLE, PAGE, REPORT_FILES, UNFINISHED, is_report
 
+    taken = sorted(name for name in REPORT_FILES if (place / name).exists())
+    if taken and not is_report(place):
+        raise WrongUsage(
+            "folder-taken",
+            f"{place} holds {' and '.join(taken)} of something else; nothing was touched.",
+            cure=f"apportion report --into {place / 'report'}",
+        )
     with writing(str(place)):
         (place / "csv").mkdir(parents=True, exist_ok=True)
+        if not taken:
+            # Should this be cut short, the next report knows the folder for its own.
+            save(place / PAGE, UNFINISHED)
         for name in EVERY_TABLE:
             if f"csv/{name}.csv" not in files:
                 (place / "csv" / f"{name}.csv").unlink(missing_ok=True)
     # The page goes last: whoever finds it finds what it names.
-    for name in sorted(files, key=lambda name: name == "index.html"):
+    for name in sorted(files, key=lambda name: name == PAGE):
         save(place / name, files[name])

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-
-import typer
 
 from apportion.money import show
 from apportion.period import Period
 from apportion.project import Project, View
+from apportion.report.bridge import invoices_of
 from apportion.report.cents import cents
 from apportion.report.context import UNALLOCATED
 from apportion.report.notes import counted, unknown_calls
 from apportion.report.percentages import percent
 from apportion.report.statements import statements
 from apportion.report.table import NOT_AVAILABLE, Table
-
-_NAME = "apportion"
 
 
 @dataclass(frozen=True)
@@ -38,6 +30,7 @@ class Month:
         charges: How many rows of bills.
         invoices: How many invoices.
         unknown: How many calls there are, where nothing of the period has a price or a bill.
+        not_ai: What was billed beside it and is no AI, in minor units.
     """
 
     period: Period
@@ -48,6 +41,7 @@ class Month:
     charges: int
     invoices: int
     unknown: int = 0
+    not_ai: int = 0
 
     @classmethod
     def of(cls, view: View) -> Month:
@@ -70,18 +64,20 @@ class Month:
             charges=int(charges[0][0]),
             invoices=int(invoices[0][0]),
             unknown=unknown_calls(view.engine.connection, view.period),
+            not_ai=sum(invoice.out_of_scope for invoice in invoices_of(view.engine.connection, view.period)),
         )
 
     @property
     def line(self) -> str:
-        """`October 2026    9,519.07 USD   1.9 % unallocated`."""
+        """`October 2026    9,519.07 USD   1.9 % unallocated; 240.00 more is not AI`."""
         if self.unknown:
             verb = "has" if self.unknown == 1 else "have"
             said = f"{counted(self.unknown, 'call')} {verb} no price and no bill"
             return f"  {self.period.title:<16}{NOT_AVAILABLE:>16} {self.currency}   {said}"
         share = percent(self.unallocated, self.total, 1)
         nobodys = "nothing unallocated" if not self.unallocated else f"{share} % unallocated"
-        return f"  {self.period.title:<16}{show(self.total, self.currency):>16} {self.currency}   {nobodys}"
+        more = f"; {show(self.not_ai, self.currency)} more is not AI" if self.not_ai else ""
+        return f"  {self.period.title:<16}{show(self.total, self.currency):>16} {self.currency}   {nobodys}{more}"
 
 
 def months(project: Project, periods: Sequence[str]) -> list[Month]:
@@ -122,24 +118,3 @@ def preview_tables(view: View, published: Table | None) -> list[Table]:
         else:
             note = f"A preview; {show(moved, table.currency, sign=True)} {table.currency} on what is published"
     return [replace(table, notes=(note, *table.notes))]
-
-
-def try_next(folder: Path, *lines: str) -> None:
-    """Commands to go on with, the project named as shortly as it can be; after everything else that was said."""
-    sys.stdout.flush()
-    here = os.path.relpath(folder)
-    named = str(folder) if here.startswith("..") and len(here) > len(str(folder)) else here
-    option = "" if named == "." else f" -p {shlex.quote(named)}"
-    for number, line in enumerate(lines):
-        verb, _, rest = line.partition(" ")
-        said = f"{program()} {verb}{option}{' ' + rest if rest else ''}"
-        typer.echo(f"{'Try:' if not number else '':<6}{said}", err=True)
-
-
-def program() -> str:
-    """What to type for this program: its name where the shell finds it, else the path that it was started by."""
-    given, found = Path(sys.argv[0]), shutil.which(_NAME)
-    if given.name != _NAME or not given.is_file() or (found and given.samefile(found)):
-        return _NAME
-    here = os.path.relpath(given)
-    return shlex.quote(str(given.absolute()) if here.startswith("..") else here)

@@ -98,6 +98,26 @@ class OwnerRule:
         (start, end), (other_start, other_end) = self.span, other.span
         return start < other_end and other_start < end
 
+    def repeats(self, other: OwnerRule) -> bool:
+        """Whether it says of some calls what another rule says of them.
+
+        A rule for a key of one provider says of its calls what the rule for the key says of all.
+        """
+        if self.kind != other.kind:
+            return False
+        if self.kind == "join":
+            return (self.fields, self.owner, self.directory, self.on) == (
+                other.fields,
+                other.owner,
+                other.directory,
+                other.on,
+            )
+        mine, theirs = (
+            set(zip(self.fields, self.values, strict=True)),
+            set(zip(other.fields, other.values, strict=True)),
+        )
+        return self.owner == other.owner and (mine <= theirs or theirs <= mine)
+
     def to_json(self) -> str:
         """As the books keep it."""
         said = {

@@ -13,13 +13,13 @@ from apportion.config.circles import circles
 from apportion.config.conditions import Condition
 from apportion.config.dimensions import (
     BUILT_IN,
-    RESERVED,
     ColumnEvidence,
     DefaultEvidence,
     Lookup,
     LookupEvidence,
     ValueEvidence,
     VirtualTagEvidence,
+    is_reserved,
 )
 from apportion.config.document import Document
 from apportion.config.paths import refused
@@ -29,8 +29,9 @@ from apportion.config.shape import meant, nearest
 from apportion.config.sources import Source
 from apportion.config.written import POOL
 from apportion.errors import Problem
-from apportion.focus import DATE_FORMAT, OPEN_TABLES, TABLES, Table
+from apportion.focus import DATE_FORMAT, NUMBER_FORMAT, OPEN_TABLES, TABLES, Table
 from apportion.money import is_currency
+from apportion.numerals import NumberForm
 
 Steps = tuple[str | int, ...]
 
@@ -150,7 +151,12 @@ def _columns(source: Source, table: Table, document: Document, place: Steps) -> 
             elif other != key:
                 message = f"`{other}` and `{key}` are two names of one column, `{name}`."
                 yield document.problem("both-chosen", message, steps, at="key", cure="Remove one of them.")
-            if name is None and not (part == "set" and key == DATE_FORMAT):
+            if part == "set" and (key == DATE_FORMAT or (key == NUMBER_FORMAT and table.name != "usage")):
+                if key == NUMBER_FORMAT and NumberForm.of(mapping[key]) is None:
+                    message = f"`{mapping[key]}` does not show how the source writes 1234.56."
+                    cure = 'Write that number in its way: "1.234,56", "1 234,56", "1,234.56" or "1234,56".'
+                    yield document.problem("unknown-choice", message, steps, cure=cure)
+            elif name is None:
                 yield from _unknown_column(key, table, document, steps)
 
 
@@ -191,9 +197,9 @@ def _dimensions(
 ) -> Iterator[Problem]:
     for name, setting in settings.dimensions.items():
         place: Steps = ("dimensions", name)
-        if name in RESERVED or name.endswith("_via"):
-            message = f"`{name}` is a column of the results and cannot be a dimension too."
-            cure = f"Choose another name, such as `{name.removesuffix('_via')}_name`."
+        if is_reserved(name):
+            message = f"`{name}` is a column of the product's own tables and cannot be a dimension too."
+            cure = f"Choose another name, such as `our_{name.removesuffix('_via')}`."
             yield document.problem("reserved-name", message, place, at="key", cure=cure)
         if name in BUILT_IN:
             message = f"The dimension `{name}` is always there and is found by the product itself."

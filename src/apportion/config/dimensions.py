@@ -10,11 +10,32 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from apportion.config.written import Dated, Text, When, Written
+from apportion.focus import TABLES
 
 BUILT_IN = ("provider", "model", "model_family", "model_tier")
 EVIDENCE_KINDS = ("tag", "column", "virtual_tag", "lookup", "value", "default")
-# Columns of the result tables, which stand beside one column for each dimension.
-RESERVED = frozenset({"day", "period", "pool_id", "category", "layer", "role", "cost_nano", "owner"})
+# Columns that stand beside one column for each dimension, in a result or on the way to it.
+_BESIDE = """
+" account_key amortized any_rule assigned_to billed_nano cache_read_tokens cache_write_1h_tokens cache_write_5m_tokens
+cache_write_other_tokens calls capacity_micro category category_reason charge_id context_bracket cost_nano currency
+day day_end day_from day_to effective_nano effective_residue extra gpu gross invoice_key is_gpu item kind
+last_active_at layer list_cost_picos match_no meter method model_key named_rule nano operation output_tokens own_layer
+own_owner own_owner_layer owner period person pool_id pool_layer pool_owner price price_id price_micro price_reason
+price_state processing provider_key provider_split quantity_micro raw_api_key_id raw_deployment raw_inference_profile
+raw_project raw_user_id raw_workspace reasoning_tokens region reservation_micro role roster rule scope scope_reason
+seat_id seats service_tier side source source_file source_row speed split_already term_to tokens tool
+tool_prompt_tokens total training turn uncached_input_tokens used valid_from valid_to values weight window_from
+window_no window_to written_kind
+"""
+_STARTS = ("tag_", "raw_")
+_ENDS = ("_via", "_nano", "_micro", "_picos", "_minor", "_units")
+RESERVED = frozenset({*_BESIDE.split(), *TABLES["charges"].names})
+
+
+def is_reserved(name: str) -> bool:
+    """Whether a name belongs to the product's own tables: a column, a dimension's layer, or evidence as received."""
+    return name in RESERVED or name.endswith(_ENDS) or name.startswith(_STARTS)
+
 
 # Canonical provider names follow OpenTelemetry GenAI (read 2026-11-23).
 _PROVIDERS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,18 @@ class Loaded:
         return value.line if taken == path else None
 
 
+def _missing(folder: Path) -> str:
+    """What is missing: the settings, or the folder itself, with the one that is named nearest."""
+    if folder.is_dir():
+        return f"There is no {FILE} in {folder}."
+    try:
+        beside = [each.name for each in folder.parent.iterdir() if (each / FILE).is_file()]
+    except OSError:
+        beside = []
+    near = difflib.get_close_matches(folder.name, beside, n=1)
+    return f"There is no folder {folder}{f'; did you mean {near[0]}?' if near else '.'}"
+
+
 def load(folder: Path, known_fields: Collection[str] | None = None) -> Loaded:
     """Read the settings of a project.
 
@@ -60,7 +73,7 @@ def load(folder: Path, known_fields: Collection[str] | None = None) -> Loaded:
             raw = file.read(LARGEST_BYTES + 1)
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
-        message = f"There is no {FILE} in {folder}." if missing else f"{FILE} cannot be read: {error.strerror}."
+        message = _missing(folder) if missing else f"{FILE} cannot be read: {error.strerror}."
         cure = "Go to the project's folder, or have settings proposed by `apportion init`." if missing else None
         return _failed(Problem("config-missing", message, Place(FILE), cure=cure))
     if len(raw) > LARGEST_BYTES:

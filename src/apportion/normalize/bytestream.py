@@ -146,6 +146,28 @@ def read_header(path: Path, *, packed: bool, delimiter: str | None = None) -> He
     return Header(*_unique(cells), sign, bool(rest.strip()) or more)
 
 
+def ends_in_quotes(path: Path, *, packed: bool, delimiter: str) -> bool:
+    """Whether the last line of a delimited file opens a quote that nothing closes, as a file does that was cut off.
+
+    Args:
+        path: A file that has been checked.
+        packed: Whether it is gzip.
+        delimiter: What stands between values.
+    """
+    tail = b""
+    with open_bytes(path, packed=packed) as file:
+        if not packed:
+            file.seek(max(0, path.stat().st_size - _CHUNK_BYTES))
+        while chunk := file.read(_CHUNK_BYTES):
+            tail = (tail + chunk)[-_CHUNK_BYTES:]
+    line = tail.rstrip(b"\r\n").rpartition(b"\n")[2].decode("utf-8", errors="ignore")
+    try:
+        list(csv.reader([line], delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        return "unexpected end" in str(error)
+    return False
+
+
 def _delimiter(text: str) -> str:
     """The most frequent candidate in the first line, outside quotes."""
     line = text.lstrip("\r\n").splitlines()[0]

@@ -15,6 +15,7 @@ from apportion.normalize import quarantine
 from apportion.normalize.charge_models import model_sql
 from apportion.normalize.control import ControlTotal, CurrencyTotal
 from apportion.normalize.currencies import declare_currencies
+from apportion.normalize.google_billing import unfold
 from apportion.normalize.providers import provider_sql
 from apportion.normalize.reading import RECORDS, RecordFile, read_records
 from apportion.normalize.sources import ALIGNED, SourceColumns, align
@@ -100,6 +101,8 @@ def normalize_charges(
         if isinstance(records, Problem):
             problems.append(records)
             continue
+        records, unread = unfold(con, item, records, spec)
+        problems += unread
         found = align(con, item, records, spec)
         problems += found
         if any(problem.severity == "error" for problem in found):

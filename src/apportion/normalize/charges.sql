@@ -98,7 +98,7 @@ reasoned AS (
 )
 
 SELECT
-    source_file || ':' || CAST(source_row AS VARCHAR) AS charge_id,
+    source_file || ':' || CAST(source_row AS VARCHAR) || source_part AS charge_id,
     source,
     source_file,
     source_row,

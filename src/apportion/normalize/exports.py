@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ruamel.yaml import YAML
 
-from apportion.focus import fold
+from apportion.focus import DATE_FORMAT, fold
 
 # What bills of no known form call their money.
 _MONEY = ("UnblendedCost", "CostInBillingCurrency", "PreTaxCost", "cost", "net_amount", "amount", "total_cost", "total")
@@ -27,12 +27,14 @@ class Export:
         marks: It has at least one column of each group.
         columns: Which of its columns, in any of its spellings, stand for which of ours.
         provider: Whose it is, as `set: {provider_name: …}` says it.
+        days: How a column writes its days, where that must be said.
     """
 
     name: str
     marks: tuple[tuple[str, ...], ...]
     columns: Mapping[str, tuple[str, ...]]
     provider: str
+    days: Mapping[str, str] = field(default_factory=dict)
 
 
 _EXPORTS = (
@@ -76,6 +78,7 @@ _EXPORTS = (
         {
             "billed_cost": ("cost",),
             "billing_currency": ("currency",),
+            "billing_period_start": ("invoice.month", "invoice_month"),
             "charge_period_start": ("usage_start_time",),
             "charge_period_end": ("usage_end_time",),
             "billing_account_id": ("billing_account_id",),
@@ -85,6 +88,7 @@ _EXPORTS = (
             "tags": ("labels",),
         },
         "Google Cloud",
+        {"invoice.month": "%Y%m"},
     ),
 )
 
@@ -126,7 +130,10 @@ def mapped(
         there = [spelled[fold(name)] for name in theirs if fold(name) in spelled]
         if there and ours not in known:
             columns[ours] = there[0]
-    return columns, {} if "provider_name" in known else {"provider_name": export.provider}
+    constants = {} if "provider_name" in known else {"provider_name": export.provider}
+    used = {fold(name) for name in columns.values()}
+    days = [form for name, form in export.days.items() if fold(name) in used]
+    return columns, constants | ({DATE_FORMAT: days[0]} if days else {})
 
 
 def money_column(header: Sequence[str]) -> str | None:

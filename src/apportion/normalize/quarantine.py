@@ -28,7 +28,8 @@ _MONEY = frozenset({"charges", "invoices"})
 # What to do about each reason; the reason is also the slug of the problem that tells of it.
 CURES: Mapping[str, str] = {
     "row-broken": "correct the line, or export the file again",
-    "number-unreadable": "write a plain number such as 1234.50, without thousands separators or symbols",
+    "number-unreadable": "write a plain number such as 1234.50, or say how numbers are written with"
+    ' `set: {number_format: "1.234,56"}`',
     "number-too-precise": "write at most 18 decimals, 9 of an exchange rate",
     "amount-too-large": "check the row: one amount may be at most 9,223,372,036 (9,223,372,036,854 where the"
     " currency has no minor unit)",

@@ -23,6 +23,7 @@ from apportion.normalize.bytestream import (
     Header,
     UnreadableFile,
     check,
+    ends_in_quotes,
     open_bytes,
     read_header,
     unique_names,
@@ -71,12 +72,14 @@ class Records:
         header: The file's column names.
         rows_in: Records in the file, the broken ones too.
         doubled: Names that the file gives to more than one column.
+        parts: Whether a row may be several records, told apart by `source_part`.
     """
 
     relation: str
     header: tuple[str, ...]
     rows_in: int
     doubled: tuple[str, ...] = ()
+    parts: bool = False
 
 
 def read_records(
@@ -148,6 +151,9 @@ def _read_csv(con: duckdb.DuckDBPyConnection, item: RecordFile, header: Header, 
                 f" AND contains(concat_ws(' ', {listed}), chr(10))"
             ).fetchall()
         ]
+        packed = item.format.endswith(".gz")
+        if not unclosed and ends_in_quotes(item.local_path, packed=packed, delimiter=header.delimiter):
+            unclosed.append(int(_one(con, f"SELECT max(source_row) FROM {RECORDS}")))
     if unclosed:
         # Where the quote was meant to close nobody knows, so the rows behind it are not to be trusted either.
         raise UnreadableFile(

@@ -33,6 +33,7 @@ from apportion.normalize.measures import (
     take_seats,
 )
 from apportion.normalize.reading import RecordFile
+from apportion.normalize.repeats import hold_repeats
 from apportion.normalize.sources import SourceColumns
 
 _TAKERS: Mapping[str, Callable[[duckdb.DuckDBPyConnection, Sequence[RecordFile], SourceColumns], Intake]] = {
@@ -104,4 +105,5 @@ def _take(con: duckdb.DuckDBPyConnection, objects: Sequence[RecordFile], specs: 
             problems += taken.problems
             control.append(taken.control)
     tell_invoices_apart(con)
-    return Normalized((*problems, *quarantine.problems(con)), tuple(control))
+    repeated, control = hold_repeats(con, control)
+    return Normalized((*problems, *repeated, *quarantine.problems(con)), tuple(control))

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import duckdb
 
 from apportion.errors import Place, Problem
-from apportion.focus import DATE_FORMAT, OPEN_TABLES, TABLES, Column, Table, fold
+from apportion.focus import DATE_FORMAT, NUMBER_FORMAT, OPEN_TABLES, TABLES, WRITTEN, Column, Table, fold
 from apportion.normalize.exports import mapping, money_column, recognise
 from apportion.normalize.reading import RecordFile, Records
+from apportion.numerals import NumberForm
 from apportion.warehouse.quoting import literal
 from apportion.warehouse.quoting import name as quoted
 
 ALIGNED = "_aligned"
 _SHOWN = 8
 PLAIN_DATE = "%Y-%m-%d"
+_NUMBERS = frozenset({"decimal", "integer"})
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class SourceColumns:
         source: Its name.
         table: What it holds: charges, meters, roster, lookup, codes, seats, invoices or fx.
         columns: The file's column by ours, where the names alone do not tell.
-        constants: A value by our column, for every row; also `date_format`.
+        constants: A value by our column, for every row; also `date_format` and `number_format`.
         unit: What a meter counts.
         keys: Of a look-up or roster: the columns that the project's dimensions look up by.
         delimiter: What stands between the values of a CSV file; found out if None.
@@ -53,12 +55,17 @@ class SourceColumns:
         """How its days are written, in the signs of strptime."""
         return self.constants.get(DATE_FORMAT, PLAIN_DATE)
 
+    @property
+    def number_form(self) -> NumberForm | None:
+        """How its numbers are written; None where they are plain."""
+        return NumberForm.of(self.constants.get(NUMBER_FORMAT, ""))
+
 
 def align(con: duckdb.DuckDBPyConnection, item: RecordFile, records: Records, spec: SourceColumns) -> list[Problem]:
     """Line a file's columns up with the known ones, in the view `_aligned`.
 
-    The view has `source`, `source_file`, `source_row`, every known column as text (NULL where the file has
-    none) and `extra`, a map of every other column under its own name.
+    The view has `source`, `source_file`, `source_row`, `source_part`, every known column as text (NULL where the file
+    has none) and `extra`, a map of every other column under its own name.
 
     Args:
         con: Holds the records.
@@ -70,13 +77,14 @@ def align(con: duckdb.DuckDBPyConnection, item: RecordFile, records: Records, sp
         Problems; if one of them is an error, the view is not made.
     """
     table = TABLES[spec.table]
+    records = _reached(con, records, spec)
     found = dict(table.find(records.header))
     problems = _apply_mapping(item, records, spec, table, found)
     if spec.table == "meters" and "quantity" not in found:
         # `meters/gpu_hours.csv` may well call its quantity what the meter is called.
         named = [name for name in records.header if fold(name) == fold(spec.source)]
         found.update(dict.fromkeys(["quantity"], named[0]) if named else {})
-    constants = {name: value for name, value in spec.constants.items() if name != DATE_FORMAT}
+    constants = {name: value for name, value in spec.constants.items() if name not in WRITTEN}
     for name in constants:
         found.pop(name, None)
     problems += _doubled(item, records, table, found, spec)
@@ -90,27 +98,60 @@ def align(con: duckdb.DuckDBPyConnection, item: RecordFile, records: Records, sp
         (
             literal(given[fold(column.name)])
             if fold(column.name) in given
-            else _value(found[column.name], spec.table)
+            else _value(found[column.name], spec.table, spec.number_form if column.kind in _NUMBERS else None)
             if column.name in found
             else "CAST(NULL AS VARCHAR)"
         )
         + f" AS {quoted(column.name)}"
         for column in table.columns
     ]
+    part = "source_part" if records.parts else literal("")
     con.execute(
         f"CREATE OR REPLACE VIEW {ALIGNED} AS SELECT {literal(item.source)} AS source,"
-        f" {literal(item.name)} AS source_file, source_row, {', '.join(known)},"
+        f" {literal(item.name)} AS source_file, source_row, {part} AS source_part,"
+        f" {', '.join(known)},"
         f" {_extra(records, spec, table, found)} AS extra FROM {records.relation}"
     )
     return problems
 
 
-def _value(column: str, table: str) -> str:
-    """A column of the file; in a bill the word NULL is no value."""
+def _value(column: str, table: str, form: NumberForm | None = None) -> str:
+    """A column of the file, its numbers plain; in a bill the word NULL is no value."""
+    if form is not None:
+        return _plain(f"({_value(column, table)})", form)
     text = quoted(column)
     if table != "charges":
         return text
     return f"CASE WHEN {text} = '' OR upper(trim({text})) = 'NULL' THEN NULL ELSE {text} END"
+
+
+def _reached(con: duckdb.DuckDBPyConnection, records: Records, spec: SourceColumns) -> Records:
+    """The records with a column for each path such as `service.description` that leads into an object of theirs."""
+    added: list[str] = []
+    there = {fold(name) for name in records.header}
+    for path in dict.fromkeys(spec.columns.values()):
+        head, _, rest = path.partition(".")
+        if not rest or fold(path) in there or head not in records.header:
+            continue
+        pointer = literal("".join(f"/{part.replace('~', '~0').replace('/', '~1')}" for part in rest.split(".")))
+        inside = f"CASE WHEN json_valid({quoted(head)}) THEN CAST(quoted_numbers({quoted(head)}) AS JSON) END"
+        con.execute(f"ALTER TABLE {records.relation} ADD COLUMN {quoted(path)} VARCHAR")
+        con.execute(f"UPDATE {records.relation} SET {quoted(path)} = json_extract_string({inside}, {pointer})")
+        added.append(path)
+    return replace(records, header=(*records.header, *added)) if added else records
+
+
+def _plain(text: str, form: NumberForm) -> str:
+    """Text with its numbers written plainly; what is no number in the form becomes none at all, and says why."""
+    bare = f"trim({text})"
+    for sign in form.groups:
+        bare = f"replace({bare}, {literal(sign)}, '')"
+    return (
+        f"CASE WHEN {text} IS NULL OR trim({text}) = '' THEN {text}"
+        f" WHEN regexp_full_match(trim({text}), {literal(form.pattern)})"
+        f" THEN replace({bare}, {literal(form.point)}, '.')"
+        f" ELSE {text} || {literal(f' (not as {form.example})')} END"
+    )
 
 
 def _extra(records: Records, spec: SourceColumns, table: Table, found: Mapping[str, str]) -> str:
@@ -124,7 +165,7 @@ def _extra(records: Records, spec: SourceColumns, table: Table, found: Mapping[s
     entries |= {
         name: literal(value)
         for name, value in spec.constants.items()
-        if name not in table.names and name != DATE_FORMAT
+        if name not in table.names and name not in WRITTEN
     }
     if not entries:
         return "CAST(MAP {} AS MAP(VARCHAR, VARCHAR))"
@@ -153,7 +194,7 @@ def _apply_mapping(
     problems += [
         _unknown(spec, table, ours)
         for ours in spec.constants
-        if ours not in table.names and ours != DATE_FORMAT and spec.table not in OPEN_TABLES
+        if ours not in table.names and ours not in WRITTEN and spec.table not in OPEN_TABLES
     ]
     return problems
 

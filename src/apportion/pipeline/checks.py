@@ -56,7 +56,17 @@ def write_metered_items(engine: Engine, settings: Settings) -> None:
 
 def whole_project(engine: Engine, settings: Settings, loaded: Loaded) -> list[Problem]:
     """Problems of the project and its data taken together, each with its money."""
-    return [*_idle_rules(engine, settings, loaded), *_misfits(engine, settings), *_codes(engine, settings)]
+    found = [*_idle_rules(engine, settings, loaded), *_misfits(engine, settings), *_codes(engine, settings)]
+    return [*_no_sources(settings), *found]
+
+
+def _no_sources(settings: Settings) -> list[Problem]:
+    """A project that reads neither bills nor calls can publish nothing."""
+    if settings.bills or settings.usage:
+        return []
+    message = "The settings name no bill and no usage: there is nothing to publish."
+    cure = "Name files under `bills:` or `usage:`; `apportion init --preview` proposes some."
+    return [Problem("no-sources", message, Place(FILE), cure=cure, severity="warning")]
 
 
 def nothing_in(period: Period, known: Sequence[str]) -> Problem:

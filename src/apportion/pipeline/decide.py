@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from apportion.books.decisions import Decision
+from apportion.books.view import BooksView
 from apportion.config.approved import OwnerRule
 from apportion.errors import ApportionError
 from apportion.period import Period
@@ -36,15 +37,23 @@ class Moved:
     after: Totals
 
 
-def try_out(project: Project, period: Period, rules: Sequence[OwnerRule], progress: Progress | None = None) -> Moved:
-    """What a period would be with other owner rules in force; nothing is kept.
+def try_out(
+    project: Project, changed: Sequence[OwnerRule], rules: Sequence[OwnerRule], progress: Progress | None = None
+) -> list[Moved]:
+    """What every period that a decision touches would be with other owner rules in force; nothing is kept.
 
     Args:
         project: With sound settings.
-        period: Published.
+        changed: The rules that are decided about.
         rules: All that would be in force.
         progress: Who watches.
     """
+    with project.books() as books, books.reading() as reading:
+        touched = _touched(reading, changed)
+    return [_tried(project, period, rules, progress) for period in touched]
+
+
+def _tried(project: Project, period: Period, rules: Sequence[OwnerRule], progress: Progress | None) -> Moved:
     with project.view(period) as view:
         before = totals(view)
     found: list[Moved] = []
@@ -83,11 +92,7 @@ def take(
     with project.books() as books:
         books.decide(new, _no_two_for_the_same_calls)
         with books.reading() as reading:
-            touched = [
-                Period.parse(text)
-                for text in reading.periods()
-                if reading.period_state(text) != "closed" and _touches(rules, Period.parse(text))
-            ]
+            touched = _touched(reading, rules)
     done = []
     for period in touched:
         with project.view(period) as view:
@@ -118,8 +123,12 @@ def _undone(project: Project, new: Sequence[Decision]) -> list[OwnerRule]:
     ]
 
 
-def _touches(rules: Sequence[OwnerRule], period: Period) -> bool:
-    return any(rule.span[0] < period.end and period.start < rule.span[1] for rule in rules)
+def _touched(reading: BooksView, rules: Sequence[OwnerRule]) -> list[Period]:
+    """The open, published periods in which any of some rules would hold."""
+    periods = [Period.parse(text) for text in reading.periods() if reading.period_state(text) != "closed"]
+    return [
+        period for period in periods if any(rule.span[0] < period.end and period.start < rule.span[1] for rule in rules)
+    ]
 
 
 def _no_two_for_the_same_calls(held: Sequence[Decision], new: Decision) -> None:

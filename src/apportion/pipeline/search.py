@@ -67,14 +67,17 @@ def search(project: Project, period: Period | None, progress: Progress | None = 
     approved = [OwnerRule.from_json(decision.subject) for decision in held if decision.kind == "approve"]
     settings = project.settings.with_approved(approved).with_kept(IDENTITY)
     decided = {decision.subject_id for decision in held}
+    rejected = [OwnerRule.from_json(decision.subject) for decision in held if decision.kind == "reject"]
+
+    def is_decided(rule: OwnerRule) -> bool:
+        return rule.rule_id in decided or any(rule.repeats(other) for other in rejected)
+
     directory = _directory(project, settings)
     results: list[Search] = []
 
     def look(outcome: Outcome, folder: Path, parts: Sequence[Part]) -> None:
         with project.preview(asked, outcome.run_id, folder, parts) as view:
-            found = find(
-                view.engine.connection, settings, view.context, asked, directory, lambda rule: rule.rule_id in decided
-            )
+            found = find(view.engine.connection, settings, view.context, asked, directory, is_decided)
             results.append(Search(asked, view.context, found, decisions))
 
     run(project, only=asked, progress=progress, publish=False, look=look, approved=approved, kept=IDENTITY)

@@ -185,8 +185,9 @@ class _Finder:
     def _gap(self, said: Sequence[str], calls: int, minor: int) -> _Gap:
         at = next((place for place, text in enumerate(said[: len(self._ways)]) if text), None)
         if at is None:
+            words = f"calls that name no {self._context.owner.replace('_', ' ')}"
             more = "" if self._ways else ", or look it up by key or user"
-            return _Gap("calls that say nothing", calls, minor, f"send the tag `{self._tag}` with the call{more}")
+            return _Gap(words, calls, minor, f"send the tag `{self._tag}` with the call{more}")
         way, value = self._ways[at], said[at]
         shown = shown_value(self._context, PERSON_DIMENSION, value) if way.column == PERSON_DIMENSION else value
         words = f"calls with {way.words} {shown}"
@@ -221,6 +222,8 @@ class _Finder:
             return f"a row in {people} for each holder, and `idle:` for seats that nobody holds"
         if method == "direct":
             return f"the tag `{self._tag}` on the charge, or usage of its provider"
+        if method == "none":
+            return "a rule in `allocate:` that matches it"
         return "weights for its rule, or a fallback"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from apportion.collect.sync import Format, file_format
 from apportion.config.document import FILE
+from apportion.report.page.folder import PAGE, REPORT_FILES, is_report
 
 _MOST_FILES = 20_000
 _PRICES = (".yaml", ".yml")
@@ -100,6 +101,10 @@ def _below(path: Path) -> Iterator[tuple[Path, str]]:
     faults: list[OSError] = []
     for place, folders, names in os.walk(path, onerror=faults.append):
         here = Path(place)
+        if is_report(here):
+            folders[:] = [name for name in folders if name not in REPORT_FILES]
+            names[:] = [name for name in names if name not in REPORT_FILES]
+            yield here / PAGE, "a report of apportion, which holds nothing that its sources do not"
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in [each for each in folders if (here / each).is_symlink()]:
             folders.remove(name)

@@ -163,6 +163,8 @@ def _currency(items: Sequence[Item], ask: Ask) -> str:
 def _reason(problem: Problem) -> str:
     """Why a file is left out, in one sentence."""
     said = problem.message.removesuffix("; set aside and counted in every report")
+    if problem.slug == "same-charges-twice":
+        return said
     if problem.place and problem.place.row and said != problem.message:
         after = "a run would set such rows aside, and a check would fail"
         return f"row {problem.place.row}: {said}; read all the same, {after}"

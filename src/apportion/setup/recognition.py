@@ -7,17 +7,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
-from apportion.focus import DATE_FORMAT, TABLES, fold
+from apportion.focus import DATE_FORMAT, NUMBER_FORMAT, TABLES, fold
 from apportion.money import is_currency
 from apportion.normalize import exports, usage_exports
 from apportion.normalize.usage_columns import COUNTS, TEXTS
+from apportion.numerals import NumberForm
 from apportion.setup.dates import form_of
 from apportion.setup.sample import Sample
 from apportion.setup.words import USUAL, dimension_of
 
+# Calls in no known export's form.
+PLAIN_USAGE = "usage"
 # What only a guess gives: it stands in `assumed`, where the reader finds it.
 UNKNOWN_PROVIDER = "unknown"
 _FOCUS_ENOUGH = 5
+_DOTS = "1.234,56"
+# Tried in this order; the first that reads every number is meant.
+_NUMBER_FORMS = ("1234,56", _DOTS, "1 234,56", "1,234.56", "1'234.56")
 _LONGEST_KEY = 200
 _TABLES = {
     "charges": "a bill",
@@ -96,7 +102,7 @@ def recognise(sample: Sample, name: str, currency: str = "USD") -> Recognised | 
     found = _bill(sample, name, currency) or _usage(sample, name) or _other(sample, name, currency)
     if found is None:
         return Unknown(_nearest(sample))
-    return _dated(found, sample)
+    return _numbered(_dated(found, sample), sample)
 
 
 def _bill(sample: Sample, name: str, currency: str) -> Recognised | None:
@@ -163,7 +169,7 @@ def _usage(sample: Sample, name: str) -> Recognised | None:
     undated = "called_at" not in have
     if not (tokens or form) or (undated and len(tokens) < 2):  # noqa: PLR2004 - tokens in and tokens out
         return None
-    made = Recognised("usage", form.name if form else "usage", columns, constants, form.tokens if form else None)
+    made = Recognised("usage", form.name if form else PLAIN_USAGE, columns, constants, form.tokens if form else None)
     if undated:
         said = "the file names no day of its calls: write it in place of DAY, as 2026-11-01"
         made = replace(made, constants={**constants, "called_at": "DAY"}, lacks=said)
@@ -285,6 +291,36 @@ def _dated(found: Recognised, sample: Sample) -> Recognised:
     said = (f"days such as {values[0]} are read as {form.pattern}",) if form.doubtful else ()
     constants = {**found.constants, DATE_FORMAT: form.pattern}
     return replace(found, constants=constants, assumed=(*found.assumed, *said))
+
+
+def _numbered(found: Recognised, sample: Sample) -> Recognised:
+    """The same with the form of its numbers, where that must be said; counts of calls are whole and need none."""
+    if found.table == "usage":
+        return found
+    table = TABLES[found.table]
+    have = {**table.find(sample.header), **found.columns}
+    spelled = [have[column.name] for column in table.columns if column.name in have and column.kind == "decimal"]
+    values = {value.strip() for name in spelled for value in sample.column(name) if value.strip().upper() != "NULL"}
+    odd = sorted(value for value in values if not _is_number(value))
+    example = next((each for each in _NUMBER_FORMS if odd and all(_reads(each, value) for value in values)), None)
+    said: tuple[str, ...] = ()
+    grouped = sorted(value for value in values if "." in value)
+    if not odd and grouped and all(_reads(_DOTS, value) for value in values) and _is_dotted(found):
+        # 1.234 is a thousand and more where days are written 30.09.2026, and 1,234 nearly everywhere else.
+        example = _DOTS
+        said = (f"dots in numbers such as {grouped[0]} stand between thousands, as in {_DOTS}",)
+    if example is None:
+        return found
+    return replace(found, constants={**found.constants, NUMBER_FORMAT: example}, assumed=(*found.assumed, *said))
+
+
+def _is_dotted(found: Recognised) -> bool:
+    return found.constants.get(DATE_FORMAT, "").startswith("%d.")
+
+
+def _reads(example: str, value: str) -> bool:
+    form = NumberForm.of(example)
+    return form is not None and form.reads(value)
 
 
 def _nearest(sample: Sample) -> str:

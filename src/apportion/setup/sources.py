@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from apportion.collect.connector import glob_parts, is_glob, matcher
 from apportion.setup.files import DataFile
-from apportion.setup.recognition import Recognised
+from apportion.setup.recognition import PLAIN_USAGE, Recognised
 from apportion.setup.sample import Sample
 
 # Where a project writes sources of a table, and what a bill is called where its files share no name.
@@ -31,6 +31,7 @@ _FALLBACK = {"charges": "bill", "usage": "calls", "roster": "people", "lookup": 
 _MONTHS = frozenset(month.lower() for names in (calendar.month_name, calendar.month_abbr) for month in names)
 # Each of these is read as a whole, or names what is measured: files of one header may well be two things.
 _ALONE = frozenset({"lookup", "roster", "codes", "invoices", "fx", "prices"})
+_MONTH = re.compile(r"20\d\d[-_.]?(0[1-9]|1[0-2])(?!\d{3})")
 # Azure exports a month twice over where asked for both: as billed, and with purchases spread over their term.
 _SPREAD = re.compile(r"amorti[sz]ed")
 
@@ -121,7 +122,8 @@ def _key(item: Item) -> tuple[object, ...]:
     stem = _stem(item.file.name)
     if seen.table in _ALONE:
         return (*alike, item.file.name)
-    if seen.table == "charges":
+    if seen.table == "charges" or (seen.table == "usage" and seen.what != PLAIN_USAGE):
+        # Exports of one kind may share a charge or a call, which one source counts once.
         return alike
     return (*alike, stem, () if "json" in str(item.file.format) else item.sample.header)
 
@@ -139,7 +141,7 @@ def _stem(name: str) -> str:
 def _patterns(items: Sequence[Item], everything: Sequence[str]) -> list[tuple[str, list[Item]]]:
     """The fewest patterns that match the files and nothing else."""
     if len(items) == 1:
-        return [(items[0].file.name, list(items))]
+        return [(_dated_pattern(items[0], everything) or items[0].file.name, list(items))]
     names = {item.file.name for item in items}
     for pattern in _candidates([item.file.name for item in items]):
         matches = matcher(pattern)
@@ -153,6 +155,18 @@ def _patterns(items: Sequence[Item], everything: Sequence[str]) -> list[tuple[st
     if len(parts) == 1:
         return [(item.file.name, [item]) for item in items]
     return [each for part in parts.values() for each in _patterns(part, everything)]
+
+
+def _dated_pattern(item: Item, everything: Sequence[str]) -> str | None:
+    """A pattern that will match the next month's file too; None where the name tells no month, or others match now."""
+    path = PurePosixPath(item.file.name)
+    month = _MONTH.search(path.name)
+    if item.seen.table in _ALONE or month is None or is_glob(item.file.name):
+        return None
+    ending = path.name[path.name.index(".", month.start()) :] if "." in path.name[month.start() :] else ""
+    pattern = (path.parent / f"{path.name[: month.start()]}*{ending}").as_posix()
+    matches = matcher(pattern)
+    return pattern if [name for name in everything if matches.fullmatch(name)] == [item.file.name] else None
 
 
 def _candidates(names: Sequence[str]) -> Iterable[str]:
@@ -209,5 +223,5 @@ def folders_of(sources: Iterable[Source], folder: Path) -> list[Path]:
         folder: The project's, from which their paths start.
     """
     found = {item.file.path.resolve().parent for source in sources for item in source.items}
-    found |= {folder / glob_parts(source.path)[0] for source in sources if len(source.items) > 1}
+    found |= {folder / glob_parts(source.path)[0] for source in sources if is_glob(source.path)}
     return sorted(found)

@@ -102,7 +102,7 @@ class Study:
         meter_tags: The tags of all meters.
         currencies: Of the bills: how many charges, by currency.
         directory: Rows of each look-up and roster as mappings, by name.
-        twins: Bills that hold the charges of another file, and which file that is.
+        twins: Bills that hold the charges of another file in another form, and which file that is.
     """
 
     problems: tuple[Problem, ...] = ()

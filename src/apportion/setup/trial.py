@@ -13,6 +13,7 @@ from apportion.pipeline import Outcome
 from apportion.pipeline import run as run_all
 from apportion.pipeline.run import Progress
 from apportion.project import Project
+from apportion.report.bridge import invoices_of
 from apportion.report.cents import cents
 from apportion.report.gaps import NOT_NEEDED, gaps, tag_in, ways_in
 from apportion.warehouse.tables import Part
@@ -41,11 +42,13 @@ class Owned:
         period: Which.
         layers: Minor units by layer, `unallocated` among them.
         gap: What would raise the share most; None where nothing is left.
+        not_ai: What was billed beside it and is no AI, in minor units.
     """
 
     period: Period
     layers: dict[str, int]
     gap: Gap | None
+    not_ai: int = 0
 
     @property
     def total(self) -> int:
@@ -126,4 +129,5 @@ def _month(project: Project, period: Period, run: str, place: Path, parts: Seque
             for row in (dict(zip((c.name for c in table.columns), cells, strict=True)) for cells in table.rows)
             if row["cure"] not in NOT_NEEDED and int(str(row["amount"])) > 0
         ]
-    return Owned(period, layers, found[0] if found else None)
+        not_ai = sum(invoice.out_of_scope for invoice in invoices_of(con, period))
+    return Owned(period, layers, found[0] if found else None, not_ai)

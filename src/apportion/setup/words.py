@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from apportion.config.dimensions import BUILT_IN, RESERVED
+from apportion.config.dimensions import BUILT_IN, is_reserved
 from apportion.focus import fold
 
 # Whom a cost is charged to, the likeliest first.
@@ -99,7 +99,7 @@ def dimension_of(key: str) -> str | None:
         return meant
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", bare)
     snake = re.sub(r"[^a-z0-9]+", "_", snake.lower()).strip("_")
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", snake) or snake in {*BUILT_IN, *RESERVED} or snake.endswith("_via"):
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", snake) or snake in BUILT_IN or is_reserved(snake):
         return None
     return snake
 

@@ -66,6 +66,7 @@ def test_a_preview_says_what_it_would_change(ran: Path) -> None:
         ("coverage --by nothing", "no dimension of this project"),
         ("explain serach", "did you mean 'search'?"),
         ("explain gpu-pool --owner serach", "did you mean 'search'?"),
+        ("coverage --fix --by product", "--fix is about the owner's dimension"),
         ("export customer", "did you mean customers?"),
         ("export unit-costs --category trainng", "did you mean training?"),
         ("export statements --sort totl", "did you mean 'total'?"),
@@ -77,6 +78,27 @@ def test_wrong_usage_is_two(ran: Path, words: str, said: str) -> None:
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
     assert said in done.stderr
+
+
+def test_a_project_that_is_not_there_is_named(ran: Path) -> None:
+    done = call("statement", "-p", f"{ran.name}e", folder=ran.parent)
+    assert done.returncode == 3
+    assert f"did you mean {ran.name}?" in done.stderr
+
+
+def test_a_files_ending_says_how_it_is_written(ran: Path, tmp_path: Path) -> None:
+    for ending, start in ((".xlsx", b"PK"), (".json", b"{"), (".csv", b"team,"), (".txt", b"November 2026")):
+        output = tmp_path / f"s{ending}"
+        assert call("statement", "-o", str(output), folder=ran).returncode == 0
+        assert output.read_bytes().startswith(start), ending
+    card = tmp_path / "explain.csv"
+    assert call("explain", "gpu-pool", "-o", str(card), folder=ran).returncode == 0
+    assert b"," in card.read_bytes().splitlines()[0]
+
+
+def test_commands_in_a_text_can_be_pasted_where_it_is_read(ran: Path) -> None:
+    done = call("undo", "P-000000", "-p", ran.name, folder=ran.parent)
+    assert f"export -p {ran.name} decisions" in done.stderr
 
 
 def test_what_is_printed_is_what_is_exported(ran: Path) -> None:

@@ -13,7 +13,7 @@ from apportion.cli.init import answer, put, take_default
 from apportion.errors import WrongUsage
 from apportion.setup.proposal import Question
 from tests.errors.folder import say
-from tests.unit.setup.folder import bill, calls, charge, write
+from tests.unit.setup.folder import PEOPLE, bill, calls, charge, write
 
 QUESTION = Question("currency", "In which currency?", ("USD", "EUR"), "USD", "the commonest")
 
@@ -39,8 +39,15 @@ def test_bills_of_which_nothing_is_ai_are_named(tmp_path: Path) -> None:
     folder = write(tmp_path / "acme", {"a.csv": bill(charge("12.50", service="Amazon S3", issuer="AWS"))})
     said = say(folder, "init", str(folder), "--no-input")
     assert "Of the 12.50 USD billed nothing is AI by the built-in rules" in said.err
-    empty = write(tmp_path / "none", {"a.md": "x"})
-    assert "bills or priced usage are missing" in say(empty, "init", str(empty), "--no-input").err
+    people = write(tmp_path / "people", {"people.csv": PEOPLE})
+    assert "bills or priced usage are missing" in say(people, "init", str(people), "--no-input").err
+
+
+def test_where_nothing_can_be_read_nothing_is_written(tmp_path: Path) -> None:
+    folder = write(tmp_path / "none", {"a.md": "x"})
+    said = say(tmp_path / "new", "init", str(folder), "--no-input")
+    assert (said.code, "nothing-to-read" in said.err, "a.md" in said.out) == (2, True, True)
+    assert not (tmp_path / "new").exists()
 
 
 def test_without_a_terminal_nothing_is_asked(acme: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from apportion.cli.report_folder import put
+from apportion.errors import ApportionError, WrongUsage
 
+PAGE = b'<!doctype html>\n<meta name="generator" content="apportion">\n'
 ACME = Path(__file__).resolve().parents[3] / "examples" / "acme"
 
 
@@ -63,11 +66,37 @@ def test_another_period_and_a_period_without_any(ran: Path, tmp_path: Path) -> N
 
 
 def test_a_table_of_an_earlier_report_goes_and_other_files_stay(tmp_path: Path) -> None:
-    put(tmp_path, {"csv/days.csv": b"1", "csv/margins.csv": b"2", "index.html": b"3"})
+    put(tmp_path, {"csv/days.csv": b"1", "csv/margins.csv": b"2", "index.html": PAGE})
     (tmp_path / "csv" / "mine.csv").write_text("4", encoding="utf-8")
     put(tmp_path, {"csv/days.csv": b"5", "index.html": b"6"})
     names = {path.relative_to(tmp_path).as_posix(): path.read_bytes() for path in tmp_path.rglob("*.*")}
     assert names == {"csv/days.csv": b"5", "csv/mine.csv": b"4", "index.html": b"6"}
+
+
+def test_what_is_no_report_is_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "tables.json").write_text("mine", encoding="utf-8")
+    with pytest.raises(WrongUsage, match=r"holds tables\.json of something else"):
+        put(tmp_path, {"index.html": b"6"})
+    (tmp_path / "index.html").write_text("mine too", encoding="utf-8")
+    with pytest.raises(WrongUsage, match=r"index\.html and tables\.json"):
+        put(tmp_path, {"index.html": b"6"})
+    assert sorted(path.read_text() for path in tmp_path.iterdir()) == ["mine", "mine too"]
+
+
+def test_a_report_that_was_cut_short_is_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {"csv/days.csv": b"1", "tables.json": b"2", "index.html": PAGE}
+    real = Path.replace
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "replace", lambda at, to: _full() if to.name == "tables.json" else real(at, to))
+        with pytest.raises(ApportionError):
+            put(tmp_path, files)
+    assert "being written" in (tmp_path / "index.html").read_text()
+    put(tmp_path, files)
+    assert (tmp_path / "index.html").read_bytes() == PAGE
+
+
+def _full() -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_file_in_the_way_is_said(ran: Path, tmp_path: Path) -> None:

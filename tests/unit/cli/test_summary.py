@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from apportion.cli.summary import program, try_next
+from apportion.cli.pasted import program, try_next
 
 
 def installed(folder: Path) -> Path:

@@ -303,3 +303,29 @@ class TestRealBills:
 def item_at(path: Path) -> Item:
     kind = "csv.gz" if path.name.endswith(".csv.gz") else path.suffix.removeprefix(".")
     return Item("charges", "charges", path.name, path, kind)
+
+
+@pytest.mark.parametrize(
+    ("form", "cells", "read"),
+    [
+        ("1.234,56", ["1.234,56", "-0,5", "1.234.567,1", "12"], ["1234.56", "-0.5", "1234567.1", "12"]),
+        ("1 234,56", ["1 234,56", "1\u202f234\u00a0567,5"], ["1234.56", "1234567.5"]),
+        ("1,234.56", ["1,234.56", "NULL"], ["1234.56"]),
+    ],
+)
+def test_numbers_as_a_country_writes_them(tmp_path: Path, form: str, cells: list[str], read: list[str]) -> None:
+    con = connect()
+    text = HEAD + "".join(f'"{cell}",EUR,2026-11-03\n' for cell in cells)
+    run(con, [item(tmp_path, "charges", "a.csv", text)], constants={"number_format": form})
+    assert rows(con, "SELECT billed_cost FROM charges ORDER BY source_row") == [(Decimal(number),) for number in read]
+
+
+def test_a_number_in_another_form_than_was_said_is_set_aside(tmp_path: Path) -> None:
+    con = connect()
+    text = HEAD + '"1.5",EUR,2026-11-03\n"1,50",EUR,2026-11-03\n'
+    done = run(con, [item(tmp_path, "charges", "a.csv", text)], constants={"number_format": "1.234,56"})
+    assert (reasons(con), rows(con, "SELECT billed_cost FROM charges")) == (
+        {2: "number-unreadable"},
+        [(Decimal("1.5"),)],
+    )
+    assert "'1.5 (not as 1.234,56)'" in done.problems[0].message

@@ -191,13 +191,34 @@ def decided(kind: str, one: Proposal, undoes: int | None = None) -> Decision:
 def test_everything_at_once_moves_what_was_promised(folder: Path, found: Search) -> None:
     project = Project.open(folder)
     rules = [replace(one.rule, start=found.period.start) for one in found.found.proposals]
-    moved = try_out(project, found.period, rules)
+    (moved,) = try_out(project, rules, rules)
     promised = sum(one.minor for one in found.found.proposals)
     assert moved.before.owners["unallocated"] - moved.after.owners["unallocated"] == promised
     assert moved.before.whole == moved.after.whole
     # Ann's 12 calls: six days in search, six in growth.
     assert moved.after.owners["growth"] - moved.before.owners["growth"] == 6 + 28
     assert project.approved() == []
+
+
+def test_a_preview_shows_every_month_that_an_approval_would_touch(folder: Path, found: Search) -> None:
+    project = Project.open(folder)
+    with project.books() as books, books.reading() as reading:
+        published = [Period.parse(text) for text in reading.periods()]
+    rules = [replace(one.rule, start=published[0].start) for one in found.found.proposals]
+    previewed = try_out(project, rules, rules)
+    assert [moved.period for moved in previewed] == published
+    later = [replace(rule, start=found.period.end) for rule in rules]
+    assert try_out(project, later, later) == []
+
+
+def test_what_says_the_same_of_some_calls_as_a_rejected_rule_is_not_proposed_either(found: Search) -> None:
+    rule = by_words(found)["api_key_id k-plain → search"].rule
+    narrow = replace(rule, rule_id="P-1", fields=(*rule.fields, "provider"), values=(*rule.values, "openai"))
+    assert rule.repeats(narrow)
+    assert narrow.repeats(rule)
+    assert not narrow.repeats(replace(rule, owner="growth"))
+    assert not narrow.repeats(replace(rule, fields=("user_id",), values=("ann",)))
+    assert not narrow.repeats(replace(rule, kind="split"))
 
 
 def test_rejected_it_is_not_proposed_again_until_that_is_undone(folder: Path, found: Search) -> None:

@@ -81,7 +81,7 @@ def test_gaps_are_ranked_by_money_and_add_up(tmp_path: Path) -> None:
             "a key of its own for each of growth, search, or the tag `owner_team`",
         ),
         ("models: corvus/acct", None, "7.00", "the tag `owner_team` on the charge, or usage of its provider"),
-        ("calls that say nothing", 5, "5.00", "send the tag `owner_team` with the call"),
+        ("calls that name no team", 5, "5.00", "send the tag `owner_team` with the call"),
         ("tax", None, "4.00", "follows the cost that it belongs to"),
         ("calls with api_key_id k-new", 3, "3.00", file),
         ("calls with user ann", 2, "2.00", "a row for it in people.csv"),

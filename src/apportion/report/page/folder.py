@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from apportion.report.page.render import render
 from apportion.report.page.report import Report
@@ -36,6 +37,14 @@ _OF_ALL = (
     "stages",
     "bridge",
 )
+PAGE = "index.html"
+_WORKBOOK, _JSON, _CSV = "tables.xlsx", "tables.json", "csv"
+# What stands in the folder of a report.
+REPORT_FILES = frozenset({PAGE, _WORKBOOK, _JSON, _CSV})
+_MARK = b'<meta name="generator" content="apportion">'
+_HEAD_BYTES = 4096
+# The page while the rest of its folder is being written.
+UNFINISHED = b"<!doctype html>\n" + _MARK + b"\n<title>Report</title>\n<p>This report is being written.</p>\n"
 # Whatever a report may write; a file of an earlier one that has no table now would be out of date.
 EVERY_TABLE = (*_OF_ALL, *(f"owner-{name}" for name in _OF_AN_OWNER), *(f"pool-{name}" for name in _OF_A_POOL))
 
@@ -53,6 +62,15 @@ class Folder:
     tables: tuple[Table, ...]
 
 
+def is_report(place: Path) -> bool:
+    """Whether a folder holds a report that was written before."""
+    try:
+        with (place / PAGE).open("rb") as file:
+            return _MARK in file.read(_HEAD_BYTES)
+    except OSError:
+        return False
+
+
 def folder(report: Report) -> Folder:
     """Write a report, in memory; the same report gives the same bytes.
 
@@ -60,10 +78,10 @@ def folder(report: Report) -> Folder:
     the first column and whether a row is a line or the sum as the second.
     """
     tables = [*report.overview, *_of_owners(report), *_of_pools(report)]
-    files = {"index.html": render(report, [table.name for table in tables]).encode()}
-    files |= {f"csv/{table.name}.csv": to_csv(table).encode() for table in tables}
-    files["tables.xlsx"] = to_xlsx(tables)
-    files["tables.json"] = to_json(tables).encode()
+    files = {PAGE: render(report, [table.name for table in tables]).encode()}
+    files |= {f"{_CSV}/{table.name}.csv": to_csv(table).encode() for table in tables}
+    files[_WORKBOOK] = to_xlsx(tables)
+    files[_JSON] = to_json(tables).encode()
     return Folder(files, tuple(tables))
 
 
