@@ -43,13 +43,15 @@ class Answer(NamedTuple):
 
 # Spark's own processes speak to each other on loopback; its tests run where it is installed, on their own.
 _ENGINES = ROOT / "tests" / "engines"
+# The gateway is sockets: its tests have the loopback and nothing else.
+_GATEWAY = ROOT / "tests" / "gateway"
 _LOOPBACK = ["127.0.0.1", "localhost", "::1"]
 collect_ignore = [] if os.environ.get("APPORTION_TEST_ENGINE") else [str(_ENGINES)]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Block the network; Unix sockets stay, event loops need them."""
-    if item.path.is_relative_to(_ENGINES):
+    if item.path.is_relative_to(_ENGINES) or item.path.is_relative_to(_GATEWAY):
         enable_socket()
         socket_allow_hosts(_LOOPBACK, allow_unix_socket=True)
     else:

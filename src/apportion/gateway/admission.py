@@ -1,0 +1,87 @@
+"""Who calls, and whether the call may go on: keys, and the tags that are required."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from apportion.gateway import keys
+from apportion.gateway.heads import Head
+from apportion.gateway.keys import Key, KeyTable
+from apportion.gateway.tags import Tags
+from apportion.gateway.upstream import Terms, Upstream
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """A caller.
+
+    Attributes:
+        key: Of the gateway; None where the provider's own was brought.
+        key_id: As it stands in the usage log.
+    """
+
+    key: Key | None
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a call does not go on.
+
+    Attributes:
+        status: Of HTTP.
+        code: Ours.
+        message: For people.
+    """
+
+    status: int
+    code: str
+    message: str
+
+
+def who(head: Head, upstream: Upstream, terms: Terms, table: KeyTable, now: float) -> Who | Refused:
+    """Who calls.
+
+    Args:
+        head: Of the request.
+        upstream: That is called.
+        terms: Of the gateway.
+        table: Its keys.
+        now: In seconds of the epoch.
+    """
+    brought = keys.secret_of(head.known, head.query)
+    secret = brought[0] if brought else ""
+    if secret.startswith(keys.PREFIX):
+        return _of_this_gateway(table.find(secret), upstream, now)
+    if not terms.pass_through:
+        return Refused(401, "key-needed", "the call brings no key of this gateway")
+    if upstream.auth == "sigv4":
+        return Refused(401, "key-needed", f"calls to {upstream.name} are signed here and need a key of this gateway")
+    return Who(None, keys.fingerprint(secret) if secret else "none")
+
+
+def _of_this_gateway(key: Key | None, upstream: Upstream, now: float) -> Who | Refused:
+    if key is None:
+        return Refused(401, "key-unknown", "the key is not one of this gateway's")
+    if why := key.refused(now):
+        return Refused(401, "key-refused", why)
+    if key.upstreams and upstream.name not in key.upstreams:
+        return Refused(403, "upstream-not-allowed", f"the key may not call {upstream.name}")
+    if upstream.secret is None and upstream.auth != "none":
+        return Refused(503, "upstream-without-key", f"the gateway has no key of its own for {upstream.name}")
+    return Who(key, key.key_id)
+
+
+def missing_tags(tags: Tags, terms: Terms, key: Key | None) -> tuple[str, ...]:
+    """The tags that a call should carry and does not."""
+    required = (*terms.requires, *(key.requires if key else ()))
+    return tuple(name for name in dict.fromkeys(required) if name not in tags.values)
+
+
+def refused_for(missing: tuple[str, ...], terms: Terms, key: Key | None) -> Refused | None:
+    """Whether a call is refused for want of tags; else it is only noted."""
+    if not missing or not (terms.rejects or (key is not None and key.rejects)):
+        return None
+    listed = " and ".join(f"`{name}`" for name in missing)
+    how = f"x-apportion-{missing[0].replace('_', '-')}: ..."
+    return Refused(400, "tags-needed", f"the call carries no tag {listed}; send it, as `{how}`")

@@ -1,0 +1,101 @@
+"""What is known of a call while it is on its way, and the record that is left of each attempt to make it."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Final
+
+from apportion.gateway.admission import Who
+from apportion.gateway.asking import Asking
+from apportion.gateway.heads import Head
+from apportion.gateway.meters.format import Asked
+from apportion.gateway.records import Attempt
+from apportion.gateway.refusals import Style
+from apportion.gateway.routes import FREE, Route
+from apportion.gateway.tags import Tags
+from apportion.gateway.upstream import Upstream
+
+_RECORD_BYTES: Final = 12
+
+
+@dataclass(slots=True)
+class Call:
+    """A call.
+
+    Attributes:
+        head: Of its request.
+        called_at: When it began, in seconds of the epoch.
+        began: The same by the worker's clock.
+        upstream: Where it goes; None where no upstream is meant.
+        rest: Its path behind the upstream's name.
+        route: What it asks for.
+        who: Who calls.
+        tags: Whom and what it is for.
+        missing: Tags that it should carry and does not.
+        asking: What its body says.
+        status: Of the answer; None while there is none.
+        first_byte: When the answer began, by the worker's clock.
+    """
+
+    head: Head
+    called_at: float
+    began: float
+    upstream: Upstream | None = None
+    rest: str = ""
+    route: Route = field(default_factory=lambda: Route(FREE))
+    who: Who = field(default_factory=lambda: Who(None, "none"))
+    tags: Tags = field(default_factory=Tags)
+    missing: tuple[str, ...] = ()
+    asking: Asking = field(default_factory=lambda: Asking(b""))
+    status: int | None = None
+    first_byte: float | None = None
+
+    @property
+    def style(self) -> Style:
+        """In whose form of error the caller is answered."""
+        provider = self.upstream.provider if self.upstream else ""
+        if provider.startswith("gcp."):
+            return "google"
+        if provider == "aws.bedrock":
+            return "bedrock"
+        return "anthropic" if provider == "anthropic" else "openai"
+
+    def asked(self, headers: dict[str, str], status: int) -> Asked:
+        """What a meter has to know of it.
+
+        Args:
+            headers: Of the answer, in lower case.
+            status: Of the answer.
+        """
+        provider = self.upstream.provider if self.upstream else ""
+        asking = self.asking
+        model = asking.model or self.route.model
+        return Asked(provider, model, asking.input_tokens, asking.characters, headers, status)
+
+    def attempt(self, outcome: str, now: float) -> Attempt:
+        """The attempt that ends now."""
+        assert self.upstream is not None  # noqa: S101 - nothing was attempted without one
+        operation = self.route.operation
+        return Attempt(
+            record_id=f"gw_{secrets.token_hex(_RECORD_BYTES)}",
+            called_at=self.called_at,
+            upstream=self.upstream.name,
+            provider=self.upstream.provider,
+            operation=operation.name,
+            request_model=self.asking.model or self.route.model,
+            deployment=self.route.deployment,
+            project=self.route.project,
+            region=self.route.region,
+            key_id=self.who.key_id,
+            user_id=self.asking.user_id,
+            tags=self.tags.values,
+            tags_dropped=self.tags.dropped,
+            missing_tags=self.missing,
+            batch=operation.batch,
+            bills=operation.bills,
+            status=self.status,
+            outcome=outcome,
+            milliseconds=round((now - self.began) * 1000),
+            first_byte_ms=None if self.first_byte is None else round((self.first_byte - self.began) * 1000),
+        )

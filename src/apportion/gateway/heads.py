@@ -1,0 +1,134 @@
+"""Heads of requests and answers: what is passed on as it is, what is the gateway's own, and what is refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+Header = tuple[bytes, bytes]
+
+MOST_HEAD_BYTES: Final = 64 << 10
+MOST_HEADERS: Final = 200
+MOST_TARGET_BYTES: Final = 8 << 10
+# For one connection only (RFC 9110, section 7.6.1): never passed on.
+_HOP: Final = frozenset(
+    {b"connection", b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authorization", b"te",
+     b"trailer", b"upgrade", b"transfer-encoding"}
+)  # fmt: skip
+# What a caller says to the gateway and no provider is to see.
+OWN: Final = b"x-apportion-"
+_DOTS: Final = re.compile(rb"(?:^|/|%2f|\\|%5c)(?:\.|%2e){1,2}(?:/|%2f|\\|%5c|$)", re.IGNORECASE)
+_PLAIN: Final = re.compile(rb"/[\x21\x24-\x3b\x3d\x3f-\x5a\x5f\x61-\x7a\x7e&%@|]*")
+_INFLATED: Final = ("gzip", "deflate", "identity")
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The head of a request.
+
+    Attributes:
+        method: Of HTTP.
+        target: As it was sent, with its query.
+        path: Of it, without the query.
+        query: Behind the question mark, with it; empty where there is none.
+        headers: In their order, names as they were sent.
+        known: The last value of each, by its name in lower case.
+        length: What `content-length` says; None where the body is chunked or there is none.
+        has_body: Whether one follows.
+        keep_alive: Whether the caller's connection may stay.
+        old: Whether the caller speaks HTTP/1.0.
+    """
+
+    method: str
+    target: bytes
+    path: str
+    query: bytes
+    headers: Sequence[Header]
+    known: dict[bytes, bytes]
+    length: int | None
+    has_body: bool
+    keep_alive: bool
+    old: bool
+
+    def get(self, name: bytes) -> str | None:
+        """The value of a header as text."""
+        value = self.known.get(name)
+        return None if value is None else value.decode("latin-1")
+
+
+def read(method: str, target: bytes, headers: Sequence[Header], *, keep_alive: bool, old: bool) -> Head | str:
+    """A request's head, or what is wrong with it.
+
+    What the parser lets pass and what could mean different things to different servers is refused: a target that is no
+    plain path, dots that climb, a length and a coding together, two lengths or two hosts.
+
+    Args:
+        method: Of HTTP.
+        target: As it was sent.
+        headers: As they were sent.
+        keep_alive: Whether the connection may stay.
+        old: Whether it is HTTP/1.0.
+    """
+    path, mark, query = target.partition(b"?")
+    if not _PLAIN.fullmatch(path) or b"//" in path or _DOTS.search(path):
+        return "the path of the request is not one that is passed on"
+    if any(byte <= 0x20 or byte == 0x7F for byte in query):  # noqa: PLR2004 - blanks and control characters
+        return "the query of the request holds a blank or a control character"
+    known: dict[bytes, bytes] = {}
+    for name, value in headers:
+        key = name.lower()
+        if key in known and key in {b"content-length", b"host", b"transfer-encoding"}:
+            return f"the request has two headers {key.decode('latin-1')}"
+        known[key] = value
+    coding, length = known.get(b"transfer-encoding"), known.get(b"content-length")
+    if coding is not None and (length is not None or old or coding.strip().lower() != b"chunked"):
+        return "the request's length cannot be told for certain"
+    if length is not None and not length.isdigit():
+        return "the request's content-length is no number"
+    size = int(length) if length is not None else None
+    return Head(
+        method,
+        target,
+        path.decode("latin-1"),
+        mark + query,
+        headers,
+        known,
+        size,
+        coding is not None or bool(size),
+        keep_alive,
+        old,
+    )
+
+
+def passed_on(headers: Iterable[Header], *, drop: frozenset[bytes]) -> list[Header]:
+    """The headers of a message that may go on to the other side.
+
+    Args:
+        headers: In their order.
+        drop: Further names, in lower case, that may not.
+    """
+    listed = list(headers)
+    named = b",".join(value for name, value in listed if name.lower() == b"connection")
+    hop = _HOP | {part.strip().lower() for part in named.split(b",") if part.strip()} if named else _HOP
+    return [
+        (name, value)
+        for name, value in listed
+        if (key := name.lower()) not in hop and key not in drop and not key.startswith(OWN)
+    ]
+
+
+def acceptable(codings: bytes) -> bytes:
+    """What of a caller's `accept-encoding` the meters can unpack; `identity` where nothing of it."""
+    kept = []
+    for part in codings.decode("latin-1").split(","):
+        name = part.partition(";")[0].strip().lower()
+        if name in _INFLATED:
+            kept.append(part.strip())
+    return ", ".join(kept).encode("latin-1") or b"identity"
+
+
+def compose(start: bytes, headers: Iterable[Header]) -> bytes:
+    """The bytes of a head."""
+    return b"".join([start, b"\r\n", *(b"%b: %b\r\n" % header for header in headers), b"\r\n"])

@@ -1,0 +1,216 @@
+"""What every wire format has in common: it takes documents, knows when an answer has ended, and what it counted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Final
+
+import orjson
+
+from apportion.gateway.meters.measure import Measure, Part
+
+Document = Mapping[str, Any]
+
+_LONGEST_RAW: Final = 4096
+_LONGEST_TEXT: Final = 64
+_IDENTIFIER: Final = re.compile(r"[\w.:/@+ -]{1,200}", re.ASCII)
+# English text and code have about four characters to a token with the tokenizers of all large providers.
+CHARACTERS_PER_TOKEN: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is known of a call before its answer.
+
+    Attributes:
+        provider: As OpenTelemetry names it, such as `openai`.
+        model: That was asked for.
+        input_tokens: Counted from the size of the request, for an answer that does not say.
+        characters: Of text to be spoken, which some models are billed by.
+        headers: Of the answer, in lower case.
+        status: Of the answer, as HTTP has it.
+    """
+
+    provider: str
+    model: str | None = None
+    input_tokens: int = 0
+    characters: int = 0
+    headers: Mapping[str, str] | None = None
+    status: int = 200
+
+    def header(self, name: str) -> str | None:
+        """A header of the answer."""
+        return self.headers.get(name) if self.headers else None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a body was like, beside what its documents say.
+
+    Attributes:
+        whole: Whether the body came to its end as far as the transport can tell.
+        pieces: Events of a stream that carry content.
+        characters: Of content in them, counted from their sizes.
+        fault: Why the rest of the body could not be read; empty if all could.
+    """
+
+    whole: bool
+    pieces: int = 0
+    characters: int = 0
+    fault: str = ""
+
+    @property
+    def output_tokens(self) -> int:
+        """How many tokens that would be: a piece is at least one."""
+        return max(self.pieces, -(-self.characters // CHARACTERS_PER_TOKEN))
+
+
+class Format:
+    """One wire format while an answer in it comes in.
+
+    Attributes:
+        needles: A document of a stream may tell something if it holds one of these.
+        ended: Whether the answer has said that it is complete.
+    """
+
+    needles: ClassVar[tuple[bytes, ...]] = ()
+
+    def __init__(self, asked: Asked) -> None:
+        self.asked = asked
+        self.ended = False
+        self.error = ""
+        self.call_id: str | None = None
+        self.model: str | None = None
+        self.service_tier: str | None = None
+        self.region: str | None = None
+        self.speed: str | None = None
+
+    def tells(self, data: bytes) -> bool:
+        """Whether a document of a stream is to be looked into; all others are content, and only counted."""
+        return any(needle in data for needle in self.needles)
+
+    def body(self, document: Document) -> None:
+        """Take an answer that came as one document."""
+        self.event(document)
+        self.ended = True
+
+    def event(self, document: Document) -> None:
+        """Take one document of a stream."""
+        raise NotImplementedError
+
+    def done(self) -> None:
+        """Take the mark by which a stream says that it ends."""
+        self.ended = True
+
+    def closed(self) -> None:
+        """Take the end of a stream that the transport ended as it should; few formats end by that alone."""
+
+    def told(self) -> Measure | None:
+        """What the documents say of usage; None where they say nothing.
+
+        Its state is `measured`: whether it can be believed to be all of it is judged by `measure`.
+        """
+        raise NotImplementedError
+
+    def measure(self, seen: Seen) -> Measure:
+        """What the whole answer comes to.
+
+        Args:
+            seen: What its body was like.
+        """
+        found = self.told()
+        if found is None:
+            found = self._without(seen)
+        elif found.state == "measured" and not self.ended:
+            why = seen.fault or "the answer was cut off before it said that it was complete"
+            parts = self._grown(found.parts, seen)
+            found = replace(found, state="estimated", why=why, parts=parts)
+        return replace(
+            found,
+            call_id=self.call_id,
+            model=self.model,
+            service_tier=self.service_tier,
+            region=self.region,
+            speed=self.speed,
+        )
+
+    def _grown(self, parts: tuple[Part, ...], seen: Seen) -> tuple[Part, ...]:
+        """Parts of a cut answer, whose output is at least what has come."""
+        if len(parts) != 1 or parts[0].output >= seen.output_tokens:
+            return parts
+        return (replace(parts[0], output=seen.output_tokens),)
+
+    def _without(self, seen: Seen) -> Measure:
+        """An answer that says nothing of usage."""
+        if self.error or self.asked.status >= 400:  # noqa: PLR2004 - HTTP's first error
+            said = f" ({self.error})" if self.error else ""
+            if not seen.pieces:
+                return Measure("missing", f"the provider answered {self.asked.status}{said} and told no usage")
+            why = f"an error{said} ended the stream before it told its usage"
+        elif seen.fault:
+            why = seen.fault
+        elif not (seen.whole and self.ended) and not (seen.whole and seen.pieces):
+            why = "the answer was cut off before it told its usage"
+        else:
+            why = "the answer tells no usage"
+        guess = Part(uncached_input=self.asked.input_tokens, output=seen.output_tokens)
+        if not guess.tokens:
+            return Measure("missing", why)
+        counted = "tokens are counted from the sizes of request and answer"
+        return Measure("estimated", f"{why}; {counted}", (guess,))
+
+
+def text(value: Any) -> str | None:
+    """An identifier out of a document: short and plain, or None. What a person wrote is none."""
+    return value if isinstance(value, str) and value and _IDENTIFIER.fullmatch(value) else None
+
+
+def inner(document: Any, *path: str) -> Mapping[str, Any]:
+    """An object inside a document; empty where there is none."""
+    found: Any = document
+    for key in path:
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
+def objects(value: Any) -> list[Mapping[str, Any]]:
+    """The objects in a list; none where it is no list."""
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+
+
+def raw(*usages: Any) -> str:
+    """Usage objects as JSON: one as it is, several as a list; no text that is longer than an identifier."""
+    kept = [_short(usage) for usage in usages if usage is not None]
+    if not kept:
+        return ""
+    try:
+        found = orjson.dumps(kept[0] if len(kept) == 1 else kept).decode()
+    except (orjson.JSONEncodeError, RecursionError):
+        return ""
+    return found if len(found) <= _LONGEST_RAW else ""
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _short(each) for key, each in value.items() if len(key) <= _LONGEST_TEXT}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_short(each) for each in value]
+    return None if isinstance(value, str) and len(value) > _LONGEST_TEXT else value
+
+
+def error_of(document: Document) -> str:
+    """The kind of an error that a document tells, never its message, which may quote a prompt."""
+    found = document.get("error")
+    if isinstance(found, str):
+        return text(found) if " " not in found and text(found) else "error"  # type: ignore[return-value]
+    if not isinstance(found, Mapping):
+        return ""
+    names = (text(found.get(key)) for key in ("code", "type", "status"))
+    return next((name for name in names if name), "error")
+
+
+def flags(*lists: Iterable[str]) -> tuple[str, ...]:
+    """What contradicts itself, each once."""
+    return tuple(dict.fromkeys(flag for each in lists for flag in each))

@@ -1,0 +1,83 @@
+"""Server-sent events out of bytes, in whatever pieces they come.
+
+Source: the WHATWG HTML standard, section 9.2 (server-sent events), read 2026-11-27. Event names are not needed: every
+provider repeats them inside the data, or can do without.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# An event that is longer is no usage of anything.
+MOST_BYTES: Final = 16 << 20
+
+
+class EventSplitter:
+    """Splits a stream into the data of its events.
+
+    Attributes:
+        torn: Whether what was fed so far ends inside an event.
+        over: Whether an event was longer than is looked at; such events are passed over.
+    """
+
+    __slots__ = ("_begun", "_lines", "_rest", "_size", "over")
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._lines: list[bytes] = []
+        self._size = 0
+        self._begun = False
+        self.over = False
+
+    @property
+    def torn(self) -> bool:
+        """Whether the stream ends inside an event."""
+        return bool(self._rest.strip() or self._lines)
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The data of each event that these bytes end.
+
+        Args:
+            chunk: The next bytes, cut anywhere.
+        """
+        text = self._rest + chunk if self._rest else chunk
+        if not self._begun:
+            if len(text) < len(b"\xef\xbb\xbf") and b"\xef\xbb\xbf".startswith(text):
+                self._rest = text
+                return []
+            text = text.removeprefix(b"\xef\xbb\xbf")
+            self._begun = True
+        if b"\r" in text:
+            # A carriage return at the end may be half of a line end.
+            held = b"\r" if text.endswith(b"\r") else b""
+            text = text[: len(text) - len(held)].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        else:
+            held = b""
+        *lines, rest = text.split(b"\n")
+        self._rest = rest + held
+        found: list[bytes] = []
+        for line in lines:
+            if line.startswith(b"data:"):
+                self._keep(line[6:] if line[5:6] == b" " else line[5:])
+            elif not line and self._lines:
+                found.append(self._lines[0] if len(self._lines) == 1 else b"\n".join(self._lines))
+                self._lines, self._size = [], 0
+        if len(self._rest) > MOST_BYTES:
+            self.over, self._rest = True, b""
+        return found
+
+    def close(self) -> list[bytes]:
+        """The data of an event that nothing ended, as a server leaves it that closes behind its last line."""
+        line, self._rest = self._rest.rstrip(b"\r"), b""
+        if line.startswith(b"data:"):
+            self._keep(line[5:].removeprefix(b" "))
+        found, self._lines = [b"\n".join(self._lines)] if self._lines else [], []
+        return found
+
+    def _keep(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size > MOST_BYTES:
+            self.over = True
+            self._lines = []
+            return
+        self._lines.append(data)

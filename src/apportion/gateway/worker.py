@@ -1,0 +1,157 @@
+"""A worker: one process, one event loop, everything that its calls share."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from apportion.gateway.exchange import Exchange
+from apportion.gateway.heads import Head
+from apportion.gateway.inbound import Inbound
+from apportion.gateway.keys import KeyTable
+from apportion.gateway.outbound import Pool
+from apportion.gateway.upstream import Terms, Upstream
+from apportion.gateway.usage_log import LogFullError, UsageLog
+
+_LOG = logging.getLogger("apportion.gateway")
+_SWEEP_SECONDS: Final = 1.0
+# Records that could not be written wait in memory for the disk to have room again.
+MOST_WAITING: Final = 10_000
+
+
+class Worker:
+    """What the connections of a process share.
+
+    Args:
+        terms: How it works.
+        keys: Who may call.
+        log: Where usage is written down.
+        loop: Of the process.
+    """
+
+    def __init__(self, terms: Terms, keys: KeyTable, log: UsageLog, loop: asyncio.AbstractEventLoop) -> None:
+        self.terms = terms
+        self.keys = keys
+        self.loop = loop
+        self.time = loop.time
+        self.exchanges: set[Exchange] = set()
+        self.inbounds: set[Inbound] = set()
+        self.draining = False
+        self.full = False
+        self.counts: Counter[str] = Counter()
+        self._log = log
+        self._pools: dict[Upstream, Pool] = {}
+        self._waiting: list[Sequence[Mapping[str, Any]]] = []
+        self._sweeper = loop.call_later(_SWEEP_SECONDS, self._sweep)
+
+    def pool(self, upstream: Upstream) -> Pool:
+        """The connections to an upstream."""
+        found = self._pools.get(upstream)
+        if found is None:
+            found = self._pools[upstream] = Pool(upstream, self.terms, self.loop)
+        return found
+
+    def write_down(self, records: Sequence[Mapping[str, Any]], durable: Callable[[], None] | None = None) -> None:
+        """Write the records of an attempt.
+
+        Args:
+            records: Of one attempt.
+            durable: Called in this loop when they are on the disk.
+
+        Raises:
+            LogFullError: They cannot be written now; they are kept in memory while there is room.
+        """
+        self.counts[f"attempts_{records[0]['outcome']}"] += 1
+        self.counts[f"records_{records[0]['state']}"] += 1
+        call = None if durable is None else self._in_loop(durable)
+        try:
+            self._log.append(records, call)
+        except LogFullError as error:
+            self.counts["log_failures"] += 1
+            if not self.full:
+                _LOG.error("the usage log cannot be written: %s; records are kept in memory meanwhile", error.strerror)
+            self.full = True
+            if len(self._waiting) < MOST_WAITING:
+                self._waiting.append(records)
+            else:
+                self.counts["records_lost"] += 1
+            raise
+
+    def _in_loop(self, durable: Callable[[], None]) -> Callable[[], None]:
+        def call() -> None:
+            self.loop.call_soon_threadsafe(durable)
+
+        return call
+
+    def done(self, exchange: Exchange) -> None:
+        """Forget an exchange that has ended."""
+        self.exchanges.discard(exchange)
+
+    def refused(self, code: str) -> None:
+        """Count a request that was answered without a provider."""
+        self.counts[f"refused_{code}"] += 1
+
+    def own_answer(self, head: Head) -> bytes | None:
+        """The answer to a question about the gateway itself; None for everything else."""
+        if head.path == "/healthz":
+            return _text(200, "ok\n")
+        if head.path == "/readyz":
+            ready = not self.draining and not (self.full and self.terms.refuse_when_full)
+            return _text(200, "ready\n") if ready else _text(503, "not ready\n")
+        return None
+
+    def drain(self) -> None:
+        """Take no more; what is at work goes on."""
+        self.draining = True
+        for inbound in list(self.inbounds):
+            inbound.drain()
+
+    def close(self) -> None:
+        """End what is still at work, each with a record, and seal the log."""
+        self._sweeper.cancel()
+        for exchange in list(self.exchanges):
+            exchange.shut_down()
+        for inbound in list(self.inbounds):
+            inbound.broken()
+        for pool in self._pools.values():
+            pool.close()
+        self._retry()
+        if self._waiting:
+            _LOG.error("%d records could not be written and are lost", len(self._waiting))
+        self._log.close()
+
+    def _sweep(self) -> None:
+        now = self.time()
+        for exchange in list(self.exchanges):
+            exchange.too_late(now)
+        for inbound in list(self.inbounds):
+            inbound.sweep(now)
+        for pool in self._pools.values():
+            pool.sweep(now)
+        self._retry()
+        self._log.tick()
+        self._sweeper = self.loop.call_later(_SWEEP_SECONDS, self._sweep)
+
+    def _retry(self) -> None:
+        """Write what had to wait for the disk."""
+        if not self.full:
+            return
+        while self._waiting:
+            try:
+                self._log.append(self._waiting[0])
+            except LogFullError:
+                return
+            self._waiting.pop(0)
+        self.full = False
+        _LOG.warning("the usage log can be written again; nothing that waited is missing")
+
+
+def _text(status: int, text: str) -> bytes:
+    reason = "OK" if status == 200 else "Service Unavailable"  # noqa: PLR2004 - HTTP's
+    head = (
+        f"HTTP/1.1 {status} {reason}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {len(text)}\r\n\r\n"
+    )
+    return (head + text).encode()
