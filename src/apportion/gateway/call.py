@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import secrets
 from dataclasses import dataclass, field
 from typing import Final
@@ -16,7 +18,9 @@ from apportion.gateway.routes import FREE, Route
 from apportion.gateway.tags import Tags
 from apportion.gateway.upstream import Upstream
 
-_RECORD_BYTES: Final = 12
+# A start of the gateway has a name that no other has; the records of each of its processes are numbered.
+_START: Final = secrets.token_hex(8)
+_NUMBERS: Final = itertools.count(1)
 
 
 @dataclass(slots=True)
@@ -78,7 +82,7 @@ class Call:
         assert self.upstream is not None  # noqa: S101 - nothing was attempted without one
         operation = self.route.operation
         return Attempt(
-            record_id=f"gw_{secrets.token_hex(_RECORD_BYTES)}",
+            record_id=f"gw_{_START}{os.getpid():x}-{next(_NUMBERS):x}",
             called_at=self.called_at,
             upstream=self.upstream.name,
             provider=self.upstream.provider,

@@ -61,14 +61,18 @@ class Counts:
             self.flags.append(said)
 
     def _find(self, name: str) -> Any:
+        if "." not in name:
+            return self._usage.get(name)
         found: Any = self._usage
         for key in name.split("."):
-            if not isinstance(found, Mapping):
+            if type(found) is not dict:
                 return None
             found = found.get(key)
         return found
 
     def _whole(self, name: str, value: Any) -> int:
+        if type(value) is int and 0 <= value <= _MOST:
+            return value
         number = _number(value)
         if number is None or not 0 <= number <= _MOST:
             self.readable = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final
 
@@ -15,6 +15,9 @@ Document = Mapping[str, Any]
 
 _LONGEST_RAW: Final = 4096
 _LONGEST_TEXT: Final = 64
+# A text in JSON that is too long to be a name, told without reading it: none of its characters is a quote.
+_LONG: Final = re.compile(r'"[^"]{65}')
+_NOTHING: Final[Mapping[str, Any]] = {}
 _IDENTIFIER: Final = re.compile(r"[\w.:/@+ -]{1,200}", re.ASCII)
 # English text and code have about four characters to a token with the tokenizers of all large providers.
 CHARACTERS_PER_TOKEN: Final = 4
@@ -127,14 +130,10 @@ class Format:
             why = seen.fault or "the answer was cut off before it said that it was complete"
             parts = self._grown(found.parts, seen)
             found = replace(found, state="estimated", why=why, parts=parts)
-        return replace(
-            found,
-            call_id=self.call_id,
-            model=self.model,
-            service_tier=self.service_tier,
-            region=self.region,
-            speed=self.speed,
-        )
+        return Measure(
+            found.state, found.why, found.parts, self.call_id, self.model, self.service_tier, self.region, self.speed,
+            found.fees, found.cost, found.flags, found.raw,
+        )  # fmt: skip
 
     def _grown(self, parts: tuple[Part, ...], seen: Seen) -> tuple[Part, ...]:
         """Parts of a cut answer, whose output is at least what has come."""
@@ -171,41 +170,47 @@ def inner(document: Any, *path: str) -> Mapping[str, Any]:
     """An object inside a document; empty where there is none."""
     found: Any = document
     for key in path:
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
+        found = found.get(key) if type(found) is dict else None
+    return found if type(found) is dict else _NOTHING
 
 
 def objects(value: Any) -> list[Mapping[str, Any]]:
     """The objects in a list; none where it is no list."""
-    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+    return [each for each in value if type(each) is dict] if type(value) is list else []
 
 
 def raw(*usages: Any) -> str:
     """Usage objects as JSON: one as it is, several as a list; no text that is longer than an identifier."""
-    kept = [_short(usage) for usage in usages if usage is not None]
+    kept = [usage for usage in usages if usage is not None]
     if not kept:
         return ""
     try:
-        found = orjson.dumps(kept[0] if len(kept) == 1 else kept).decode()
+        whole = kept[0] if len(kept) == 1 else kept
+        found = orjson.dumps(whole).decode()
+        if len(found) > _LONGEST_TEXT and _LONG.search(found):
+            found = orjson.dumps(_short(whole)).decode()
     except (orjson.JSONEncodeError, RecursionError):
         return ""
     return found if len(found) <= _LONGEST_RAW else ""
 
 
 def _short(value: Any) -> Any:
-    if isinstance(value, Mapping):
+    kind = type(value)
+    if kind is dict:
         return {key: _short(each) for key, each in value.items() if len(key) <= _LONGEST_TEXT}
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if kind is list:
         return [_short(each) for each in value]
-    return None if isinstance(value, str) and len(value) > _LONGEST_TEXT else value
+    return None if kind is str and len(value) > _LONGEST_TEXT else value
 
 
 def error_of(document: Document) -> str:
     """The kind of an error that a document tells, never its message, which may quote a prompt."""
     found = document.get("error")
+    if found is None:
+        return ""
     if isinstance(found, str):
         return text(found) if " " not in found and text(found) else "error"  # type: ignore[return-value]
-    if not isinstance(found, Mapping):
+    if type(found) is not dict:
         return ""
     names = (text(found.get(key)) for key in ("code", "type", "status"))
     return next((name for name in names if name), "error")

@@ -166,20 +166,15 @@ def of_usage(usage: Document, provider: str) -> Measure:
     if usage.get("type") == "duration":
         return _duration(usage)
     counts = Counts(usage)
+    details = Counts(_object(usage, "prompt_tokens_details", "input_tokens_details", "prompt_token_details"))
+    spent = Counts(_object(usage, "completion_tokens_details", "output_tokens_details"))
     # Embeddings of some providers count the sum alone, and it is all input.
     prompt = counts.get("prompt_tokens", "input_tokens", "total_tokens")
-    read = counts.get(
-        "prompt_tokens_details.cached_tokens",
-        "input_tokens_details.cached_tokens",
-        "prompt_token_details.cached_tokens",
-        "prompt_cache_hit_tokens",
-        "num_cached_tokens",
-        "cached_tokens",
-    )
-    written = counts.get("prompt_tokens_details.cache_write_tokens", "input_tokens_details.cache_write_tokens")
-    half_hour, half_day = _written_for(counts)
+    read = details.get("cached_tokens") or counts.get("prompt_cache_hit_tokens", "num_cached_tokens", "cached_tokens")
+    written = details.get("cache_write_tokens")
+    half_hour, half_day = _written_for(details) if written else (0, 0)
     output = counts.get("completion_tokens", "output_tokens")
-    reasoning = counts.get("completion_tokens_details.reasoning_tokens", "output_tokens_details.reasoning_tokens")
+    reasoning = spent.get("reasoning_tokens")
     total = counts.get("total_tokens") if counts.has("total_tokens") else prompt + output
     hidden = total - prompt - output
     if hidden > 0 and provider in _HIDES:
@@ -187,8 +182,9 @@ def of_usage(usage: Document, provider: str) -> Measure:
     else:
         counts.expect(holds=hidden == 0, said="total_tokens is not input and output")
     counts.expect(holds=reasoning <= output, said="more reasoning than output")
+    counts.flags += (*details.flags, *spent.flags)
     known = counts.has("prompt_tokens") or counts.has("input_tokens") or counts.has("total_tokens")
-    if not counts.readable or not known:
+    if not (counts.readable and details.readable and spent.readable) or not known:
         return Measure("missing", _unread(counts), flags=flags(counts.flags), raw=raw(usage))
     part = Part(
         uncached_input=counts.less(prompt, read, written, said="more cached and written than input"),
@@ -210,11 +206,18 @@ def _duration(usage: Document) -> Measure:
     return Measure("measured", fees={"audio_seconds": math.ceil(seconds)}, raw=raw(usage))
 
 
-def _written_for(counts: Counts) -> tuple[int, int]:
-    where = ("prompt_tokens_details", "input_tokens_details")
-    names = [f"{each}.cache_write_tokens_details" for each in where]
-    half_hour = counts.get(*(f"{name}.ttl_30m_tokens" for name in names))
-    return half_hour, counts.get(*(f"{name}.ttl_12h_tokens" for name in names))
+def _object(usage: Document, *names: str) -> Document:
+    """The first of these objects that is there; an empty one where none is."""
+    for name in names:
+        found = usage.get(name)
+        if type(found) is dict:
+            return found
+    return {}
+
+
+def _written_for(details: Counts) -> tuple[int, int]:
+    half_hour = details.get("cache_write_tokens_details.ttl_30m_tokens")
+    return half_hour, details.get("cache_write_tokens_details.ttl_12h_tokens")
 
 
 def _unread(counts: Counts) -> str:
