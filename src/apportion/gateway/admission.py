@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from apportion.gateway import keys
 from apportion.gateway.heads import Head
@@ -11,8 +11,7 @@ from apportion.gateway.tags import Tags
 from apportion.gateway.upstream import Terms, Upstream
 
 
-@dataclass(frozen=True, slots=True)
-class Who:
+class Who(NamedTuple):
     """A caller.
 
     Attributes:
@@ -24,8 +23,7 @@ class Who:
     key_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """Why a call does not go on.
 
     Attributes:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from apportion.gateway import asking
@@ -342,7 +341,7 @@ class Exchange:
         measure = Measure("missing", message)
         if outcome != "refused_by_network" and self._call.route.operation.bills and found.input_tokens:
             # What the provider has read it may bill, whether or not anybody had its answer.
-            measure = replace(measure, why=f"{message}; whether it was billed is not known")
+            measure = measure._replace(why=f"{message}; whether it was billed is not known")
         self.ended = True
         self._write_down(measure, outcome)
         if not self.caller_gone:

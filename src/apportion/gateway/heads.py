@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 Header = tuple[bytes, bytes]
 
@@ -24,8 +23,7 @@ _PLAIN: Final = re.compile(rb"/[\x21\x24-\x3b\x3d\x3f-\x5a\x5f\x61-\x7a\x7e&%@|]
 _INFLATED: Final = ("gzip", "deflate", "identity")
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """The head of a request.
 
     Attributes:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from apportion.gateway.meters.measure import Measure, Part
 
@@ -14,8 +13,7 @@ OUTCOMES: Final = ("ok", "error", "cut", "caller_gone", "refused_by_network", "t
 _LONGEST_WHY: Final = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """An attempt to make a call.
 
     Attributes:

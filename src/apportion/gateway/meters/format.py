@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 import orjson
 
@@ -23,8 +22,7 @@ _IDENTIFIER: Final = re.compile(r"[\w.:/@+ -]{1,200}", re.ASCII)
 CHARACTERS_PER_TOKEN: Final = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What is known of a call before its answer.
 
     Attributes:
@@ -48,8 +46,7 @@ class Asked:
         return self.headers.get(name) if self.headers else None
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """What a body was like, beside what its documents say.
 
     Attributes:
@@ -129,7 +126,7 @@ class Format:
         elif found.state == "measured" and not self.ended:
             why = seen.fault or "the answer was cut off before it said that it was complete"
             parts = self._grown(found.parts, seen)
-            found = replace(found, state="estimated", why=why, parts=parts)
+            found = found._replace(state="estimated", why=why, parts=parts)
         return Measure(
             found.state, found.why, found.parts, self.call_id, self.model, self.service_tier, self.region, self.speed,
             found.fees, found.cost, found.flags, found.raw,
@@ -139,7 +136,7 @@ class Format:
         """Parts of a cut answer, whose output is at least what has come."""
         if len(parts) != 1 or parts[0].output >= seen.output_tokens:
             return parts
-        return (replace(parts[0], output=seen.output_tokens),)
+        return (parts[0]._replace(output=seen.output_tokens),)
 
     def _without(self, seen: Seen) -> Measure:
         """An answer that says nothing of usage."""

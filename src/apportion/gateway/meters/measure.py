@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple
 
 State = Literal["measured", "estimated", "missing"]
 
@@ -22,8 +22,7 @@ BUCKETS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """What is billed as one: all of a call, or one of the iterations that a call was made of.
 
     Attributes:
@@ -80,8 +79,7 @@ class Part:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Measure:
+class Measure(NamedTuple):
     """The usage of one call.
 
     Attributes:
@@ -108,7 +106,7 @@ class Measure:
     service_tier: str | None = None
     region: str | None = None
     speed: str | None = None
-    fees: Mapping[str, int] = field(default_factory=dict)
+    fees: Mapping[str, int] = MappingProxyType({})
     cost: str | None = None
     flags: tuple[str, ...] = ()
     raw: str = ""
