@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, chdir, closing, contextmanager
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import NoReturn
-from unittest.mock import patch
+from unittest.mock import MagicMock, patch
 
 from obstore.exceptions import GenericError
 
@@ -27,6 +27,7 @@ from tests.errors.case import Case, doubt
 from tests.errors.folder import ALLOCATE, CALLS, SETTINGS, bill, charge, settings, tags
 
 RUN = (("run",),)
+GATEWAY = "gateway: {providers: {openai: {}}}\n"
 
 
 def books_of(folder: Path) -> Path:
@@ -105,6 +106,24 @@ def _at_work(folder: Path) -> Iterator[None]:
     """This very process is another run, too."""
     _sql(folder, f"UPDATE runs SET status = 'running', scope = '*', holder = 'ana', process = {os.getpid()}")
     yield
+
+
+def _taken_port(_folder: Path) -> AbstractContextManager[object]:
+    return patch("socket.getaddrinfo", side_effect=OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE)))
+
+
+@contextmanager
+def _workers_that_end(_folder: Path) -> Iterator[None]:
+    listening = MagicMock()
+    listening.getsockname.return_value = ("127.0.0.1", 4141)
+    listening.fileno.return_value = 0
+    found = [(2, 1, 6, "", ("127.0.0.1", 4141))]
+    with (
+        patch("socket.getaddrinfo", return_value=found),
+        patch("socket.socket", return_value=listening),
+        patch("sys.executable", "/bin/false"),
+    ):
+        yield
 
 
 @contextmanager
@@ -260,6 +279,22 @@ WORLD: dict[str, Case] = {
         words=("init",),
         code=2,
         cure="--preview",
+    ),
+    "cannot-listen": Case(
+        {"apportion.yaml": settings() + GATEWAY},
+        says=("127.0.0.1:", "in use"),
+        words=("gateway",),
+        code=1,
+        world=_taken_port,
+        cure="`gateway: listen:`",
+    ),
+    "no-gateway": Case({}, words=("gateway",), code=1, cure="gateway: {providers: {openai: {}"),
+    "workers-end": Case(
+        {"apportion.yaml": settings() + GATEWAY},
+        words=("gateway",),
+        code=1,
+        world=_workers_that_end,
+        cure="named above",
     ),
     "no-sources": doubt(
         {"apportion.yaml": "company: Larkspur\ncurrency: USD\ndimensions: {team: [{tag: team}]}\n"},

@@ -17,6 +17,7 @@ from apportion import __version__
 from apportion.cli.choices import Category, EngineKind, ExportName, one_of
 from apportion.cli.decide import approve, propose, reject, undo
 from apportion.cli.doctor import doctor
+from apportion.cli.gateway import gateway
 from apportion.cli.init import init
 from apportion.cli.options import (
     HERE,
@@ -344,6 +345,9 @@ def export(
         raise typer.BadParameter("name the column with --sort", param_hint="--descending")
     order = (sort, descending) if sort is not None else None
     _show(project, period, [table.value], by=by, category=category.value, order=order, form=form, output=output)
+
+
+app.command()(gateway)
 
 
 app.command()(doctor)

@@ -19,6 +19,7 @@ from apportion.config.dimensions import (
     WrittenDimension,
     built_in,
 )
+from apportion.config.gateway import Gateway
 from apportion.config.policies import CategoryRule, Policies, Scope, Unallocated
 from apportion.config.rules import ProportionalRule, Rule
 from apportion.config.sources import Bill, Directory, Meter, Prices, Rates, Seats, Usage
@@ -60,6 +61,8 @@ class Settings(Written):
     """Allocation rules, in order; the first that matches a charge owns it."""
     unallocated: Unallocated = Unallocated()
     """What happens to cost without an owner."""
+    gateway: Gateway | None = None
+    """The gateway that meters calls on their way to the providers."""
     warehouse: Text | None = None
     """Where published tables lie: `s3://…`, `gs://…` or `az://…`; in the project's folder if not given."""
     books: Text | None = None

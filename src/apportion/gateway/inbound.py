@@ -73,7 +73,7 @@ class Inbound(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - either way it is gone
         """The caller has left."""
         self._transport = None
-        self._worker.inbounds.discard(self)
+        self._worker.left(self)
         if self._exchange is not None:
             self._exchange.caller_leaves()
 

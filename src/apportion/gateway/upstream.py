@@ -5,14 +5,11 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
-from urllib.parse import urlsplit
+from typing import Literal
+
+from apportion.addresses import PORTS, Address
 
 Auth = Literal["bearer", "x-api-key", "api-key", "x-goog-api-key", "sigv4", "none"]
-
-# The addresses of the cloud's own metadata: whoever reads them has the machine's credentials.
-_METADATA: Final = frozenset({"169.254.169.254", "fd00:ec2::254", "metadata.google.internal", "100.100.100.200"})
-_PORTS: Final = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +43,14 @@ class Upstream:
         Raises:
             ValueError: The address is no plain one, or one that no provider has.
         """
-        parts = urlsplit(url)
-        if parts.scheme not in _PORTS or not parts.hostname or parts.query or parts.fragment or parts.username:
-            raise ValueError(f"{url!r} is no address such as https://api.openai.com")
-        if parts.hostname.strip("[]").lower() in _METADATA or parts.hostname.startswith("169.254."):
-            raise ValueError(f"{url!r} is where a machine keeps its own credentials, and no provider")
-        secure = parts.scheme == "https"
-        port = parts.port or _PORTS[parts.scheme]
-        return cls(name, provider, parts.hostname, port, secure, parts.path.rstrip("/"), auth, secret)
+        found = Address.of(url)
+        return cls(name, provider, found.host, found.port, found.secure, found.prefix, auth, secret)
 
     @property
     def host_header(self) -> bytes:
         """As the `host` header names it."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        usual = _PORTS["https" if self.secure else "http"]
+        usual = PORTS["https" if self.secure else "http"]
         return (host if self.port == usual else f"{host}:{self.port}").encode("latin-1")
 
 

@@ -40,6 +40,7 @@ class Worker:
         self.exchanges: set[Exchange] = set()
         self.inbounds: set[Inbound] = set()
         self.draining = False
+        self.settled = asyncio.Event()
         self.full = False
         self.counts: Counter[str] = Counter()
         self._log = log
@@ -89,6 +90,16 @@ class Worker:
     def done(self, exchange: Exchange) -> None:
         """Forget an exchange that has ended."""
         self.exchanges.discard(exchange)
+        self._settle()
+
+    def left(self, inbound: Inbound) -> None:
+        """Forget a connection that is gone."""
+        self.inbounds.discard(inbound)
+        self._settle()
+
+    def _settle(self) -> None:
+        if self.draining and not self.exchanges and not self.inbounds:
+            self.settled.set()
 
     def refused(self, code: str) -> None:
         """Count a request that was answered without a provider."""
@@ -104,10 +115,11 @@ class Worker:
         return None
 
     def drain(self) -> None:
-        """Take no more; what is at work goes on."""
+        """Take no more; what is at work goes on, and `settled` is set when nothing is."""
         self.draining = True
         for inbound in list(self.inbounds):
             inbound.drain()
+        self._settle()
 
     def close(self) -> None:
         """End what is still at work, each with a record, and seal the log."""

@@ -1,0 +1,110 @@
+"""The gateway: where it listens, whom it passes calls on to, and what a call must carry."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, NamedTuple
+
+from pydantic import BeforeValidator, Field, StringConstraints
+
+from apportion.addresses import Address
+from apportion.config.written import DimensionName, Text, Whole, Written, refusal
+
+_LISTEN: Final = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>\d{1,5})")
+_MOST_PORT: Final = 65535
+# The first parts of paths of the gateway itself.
+OWN_PATHS: Final = frozenset({"healthz", "readyz", "metrics", "v1"})
+
+
+class Known(NamedTuple):
+    """A provider whose address everybody shares.
+
+    Attributes:
+        provider: As OpenTelemetry names it.
+        url: Of its API.
+    """
+
+    provider: str
+    url: str
+
+
+# Sources: the providers' API references, and the names of `gen_ai.provider.name`, read 2026-11-27.
+KNOWN: Final[Mapping[str, Known]] = {
+    "openai": Known("openai", "https://api.openai.com"),
+    "anthropic": Known("anthropic", "https://api.anthropic.com"),
+    "gemini": Known("gcp.gemini", "https://generativelanguage.googleapis.com"),
+    "mistral": Known("mistral_ai", "https://api.mistral.ai"),
+    "groq": Known("groq", "https://api.groq.com/openai"),
+    "deepseek": Known("deepseek", "https://api.deepseek.com"),
+    "xai": Known("x_ai", "https://api.x.ai"),
+    "perplexity": Known("perplexity", "https://api.perplexity.ai"),
+    "cohere": Known("cohere", "https://api.cohere.com"),
+    "openrouter": Known("openrouter", "https://openrouter.ai/api"),
+}
+
+
+def _address(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            Address.of(value)
+        except ValueError as error:
+            raise refusal("bad-address", f"{error}.", "Write the provider's base address.") from None
+    return value
+
+
+def _listen(value: Any) -> Any:
+    if isinstance(value, str):
+        found = _LISTEN.fullmatch(value)
+        if not found or int(found["port"]) > _MOST_PORT:
+            message = f"`{value}` is nothing that a server can listen on."
+            raise refusal("bad-address", message, "Write `127.0.0.1:4141`.")
+    return value
+
+
+Url = Annotated[str, BeforeValidator(_address, json_schema_input_type=str)]
+Listen = Annotated[str, BeforeValidator(_listen, json_schema_input_type=str)]
+UpstreamName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$", max_length=63)]
+
+
+class Provider(Written):
+    """A provider, or any server that speaks the dialect of one."""
+
+    provider: Text | None = None
+    """As OpenTelemetry's `gen_ai.provider.name` has it, such as `azure.ai.openai`; known for the providers that
+    `docs/gateway.md` lists."""
+    url: Url | None = None
+    """Its base address; known for the same ones."""
+
+
+class Gateway(Written):
+    """The gateway that meters calls on their way to the providers."""
+
+    listen: Listen = "127.0.0.1:4141"
+    """The address and port that callers use."""
+    providers: Mapping[UpstreamName, Provider] = Field(min_length=1)
+    """By the first part of the path that leads to each: `openai` is reached under `/openai`."""
+    log: Text = "usage/gateway"
+    """The folder of the usage log, in the project."""
+    requires: tuple[DimensionName, ...] = ()
+    """Tags that each call should carry."""
+    untagged: Literal["warn", "reject"] = "warn"
+    """What happens to a call without them: it is marked, or refused."""
+    log_full: Literal["pass", "refuse"] = "pass"
+    """What happens to calls while the usage log cannot be written."""
+    ask_usage: bool = True
+    """Whether a stream of OpenAI's chat that would not tell its usage is made to, unseen by the caller."""
+    workers: Annotated[Whole, Field(ge=1)] = 1
+    """Processes that share the work; one for each core at most."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port that it listens on."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+    def resolved(self, name: str) -> Known:
+        """A provider with what is known of it filled in."""
+        written = self.providers[name]
+        known = KNOWN.get(name, Known("", ""))
+        return Known(written.provider or known.provider, written.url or known.url)
