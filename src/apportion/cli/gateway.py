@@ -59,7 +59,7 @@ def _plan(project: Project, settings: Gateway) -> Plan:
 
     return Plan(
         log=project.folder / settings.log,
-        upstreams={name: settings.resolved(name)[:2] for name in settings.providers},
+        upstreams={name: settings.resolved(name) for name in settings.providers},
         requires=settings.requires,
         rejects=settings.untagged == "reject",
         refuse_when_full=settings.log_full == "refuse",
@@ -188,12 +188,14 @@ def _listen(host: str, port: int) -> socket.socket:
     Raises:
         ApportionError: It cannot be had.
     """
+    from apportion.gateway.process import BACKLOG
+
     try:
         family, kind, proto, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, kind, proto)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(place)
-        listening.listen(1024)
+        listening.listen(BACKLOG)
     except OSError as error:
         cure = "Choose another under `gateway: listen:`, or end what listens there."
         raise ApportionError("cannot-listen", f"{host}:{port} cannot be had: {error.strerror}", cure=cure) from error

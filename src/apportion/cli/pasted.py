@@ -15,7 +15,7 @@ import typer
 _NAME = "apportion"
 _COMMAND = re.compile(
     r"(?<![\w/.-])apportion (check|run|statement|coverage|propose|approve|reject|undo|explain|reconcile|verify|report"
-    r"|export|doctor)\b(?! -p\b)"
+    r"|export|gateway|doctor)\b(?! -p\b)"
 )
 _OPTIONS = ("-p", "--project")
 

@@ -6,7 +6,7 @@ import json
 import os
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +39,7 @@ class Plan:
         Raises:
             OSError: It cannot be written.
         """
-        said = {
-            "log": str(self.log),
-            "upstreams": {name: list(of) for name, of in self.upstreams.items()},
-            "requires": list(self.requires),
-            "rejects": self.rejects,
-            "refuse_when_full": self.refuse_when_full,
-            "ask_usage": self.ask_usage,
-        }
+        said = asdict(self) | {"log": str(self.log)}
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(f"{path.name}.{os.getpid()}")
         beside.write_text(json.dumps(said, indent=1))
@@ -62,14 +55,9 @@ class Plan:
         """
         said: Any = json.loads(path.read_bytes())
         try:
-            return cls(
-                Path(said["log"]),
-                {name: (provider, url) for name, (provider, url) in said["upstreams"].items()},
-                tuple(said["requires"]),
-                said["rejects"],
-                said["refuse_when_full"],
-                said["ask_usage"],
-            )
+            upstreams = {name: (provider, url) for name, (provider, url) in said["upstreams"].items()}
+            requires = tuple(said["requires"])
+            return cls(**said | {"log": Path(said["log"]), "upstreams": upstreams, "requires": requires})
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{path} is no plan of a gateway: {error}") from error
 

@@ -130,18 +130,15 @@ class EventBody:
 
     def _take(self, data: bytes) -> None:
         form = self._form
+        if data == _DONE:
+            form.done()
+            return
         if not self._first and not form.tells(data):
-            if data == _DONE:
-                form.done()
-                return
             size = len(data)
             if not self._pieces or size < self._least:
                 self._least = size
             self._pieces += 1
             self._bytes += size
-            return
-        if data == _DONE:
-            form.done()
             return
         try:
             found = orjson.loads(data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final, NamedTuple
 
@@ -67,7 +68,7 @@ class Seen(NamedTuple):
         return max(self.pieces, -(-self.characters // CHARACTERS_PER_TOKEN))
 
 
-class Format:
+class Format(ABC):
     """One wire format while an answer in it comes in.
 
     Attributes:
@@ -96,23 +97,23 @@ class Format:
         self.event(document)
         self.ended = True
 
+    @abstractmethod
     def event(self, document: Document) -> None:
         """Take one document of a stream."""
-        raise NotImplementedError
 
     def done(self) -> None:
         """Take the mark by which a stream says that it ends."""
         self.ended = True
 
-    def closed(self) -> None:
+    def closed(self) -> None:  # noqa: B027 - most formats have nothing to do then
         """Take the end of a stream that the transport ended as it should; few formats end by that alone."""
 
+    @abstractmethod
     def told(self) -> Measure | None:
         """What the documents say of usage; None where they say nothing.
 
         Its state is `measured`: whether it can be believed to be all of it is judged by `measure`.
         """
-        raise NotImplementedError
 
     def measure(self, seen: Seen) -> Measure:
         """What the whole answer comes to.
