@@ -37,11 +37,12 @@ class Attempt(NamedTuple):
         outcome: One of `OUTCOMES`.
         milliseconds: From its beginning to its end.
         first_byte_ms: To the first byte of the answer.
+        via: The way by which it was metered: `gateway`, `capture`, `otlp`, `litellm` or `rows`.
     """
 
     record_id: str
     called_at: float
-    upstream: str
+    upstream: str | None
     provider: str
     operation: str
     request_model: str | None
@@ -57,8 +58,9 @@ class Attempt(NamedTuple):
     bills: bool
     status: int | None
     outcome: str
-    milliseconds: int
+    milliseconds: int | None
     first_byte_ms: int | None
+    via: str = "gateway"
 
 
 def lines(attempt: Attempt, measure: Measure) -> list[dict[str, Any]]:
@@ -67,6 +69,7 @@ def lines(attempt: Attempt, measure: Measure) -> list[dict[str, Any]]:
     common: dict[str, Any] = {
         "record_id": attempt.record_id,
         "called_at": called,
+        "via": attempt.via,
         "provider": attempt.provider,
         "upstream": attempt.upstream,
         "operation": attempt.operation,
