@@ -9,7 +9,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from apportion.gateway.inbound import Inbound
 from apportion.gateway.keys import Key, KeyTable, digest
@@ -62,6 +62,11 @@ class Stage:
     log: Path
     heard: list[Heard] = field(default_factory=list)
     connections: int = 0
+
+    @property
+    def upstream_port(self) -> int:
+        """Of the upstream that plays."""
+        return self.worker.terms.upstreams["up"].port
 
     def call(self, function: Callable[[], Any]) -> Any:
         """Call something in the loop."""
@@ -173,11 +178,19 @@ def request(path: str = "/up/v1/chat/completions", body: bytes = b'{"model":"m"}
     return "\r\n".join([*lines, *headers, "", ""]).encode() + (body if method == "POST" else b"")
 
 
+class Listening(Protocol):
+    """A gateway, in this process or in another."""
+
+    @property
+    def port(self) -> int:
+        """Of it."""
+
+
 class Caller:
     """A connection to the gateway."""
 
-    def __init__(self, stage: Stage) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", stage.port), timeout=20)
+    def __init__(self, gateway: Listening) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", gateway.port), timeout=20)
         self._rest = b""
 
     def send(self, data: bytes) -> Caller:

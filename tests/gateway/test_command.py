@@ -97,8 +97,9 @@ class Running:
 def running(stage: Stage, folder: Path) -> Iterator[Running]:
     """Run the command in front of a stage's upstream; callers of the stage reach it."""
     folder.mkdir(exist_ok=True)
-    port = stage.call(lambda: stage.worker.terms.upstreams["up"].port)
-    (folder / "apportion.yaml").write_text(SETTINGS.format(port=port, more=""))
+    settings = folder / "apportion.yaml"
+    if not settings.exists():
+        settings.write_text(SETTINGS.format(port=stage.upstream_port, more=""))
     gateway = Running(folder)
     try:
         stage.port = gateway.port

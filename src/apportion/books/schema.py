@@ -201,3 +201,20 @@ decisions = Table(
     CheckConstraint("kind IN ('approve', 'reject', 'undo')", name="kind"),
     CheckConstraint("(kind = 'undo') = (undoes IS NOT NULL)", name="undo"),
 )
+
+# What was done to keys of the gateway; of a secret only its hash is kept.
+key_changes = Table(
+    "key_changes",
+    METADATA,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("says", Text, nullable=False),
+    Column("secret_sha256", Text, unique=True),
+    Column("others_until", Text),
+    Column("person", Text, nullable=False),
+    Column("changed_at", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    CheckConstraint("kind IN ('create', 'change', 'rotate', 'revoke')", name="kind"),
+    CheckConstraint("(kind IN ('create', 'rotate')) = (secret_sha256 IS NOT NULL)", name="secret"),
+)

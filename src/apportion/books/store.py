@@ -14,9 +14,10 @@ from typing import Self
 
 import sqlalchemy as sa
 
-from apportion.books import decisions, journal
+from apportion.books import decisions, journal, keys
 from apportion.books.database import BUSY_TIMEOUT_SECONDS, Database
 from apportion.books.decisions import Decision, Guard
+from apportion.books.keys import KeyChange
 from apportion.books.records import (
     BookedEntry,
     Publication,
@@ -212,6 +213,15 @@ class Books:
         """
         with self._database.writing() as connection:
             return decisions.write(connection, new, guard)
+
+    def change_key(self, change: KeyChange) -> KeyChange:
+        """Add what a person did to a key of the gateway.
+
+        Raises:
+            ApportionError: The key is not there, is revoked, or its name is another key's.
+        """
+        with self._database.writing() as connection:
+            return keys.write(connection, change)
 
     @contextmanager
     def reading(self) -> Iterator[BooksView]:

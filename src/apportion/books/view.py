@@ -9,8 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from apportion.books import decisions, journal
+from apportion.books import decisions, journal, keys
 from apportion.books.decisions import Decision
+from apportion.books.keys import KeyChange
 from apportion.books.records import BookedEntry, Control, Fold, Input, ManifestPart, Run
 from apportion.books.schema import (
     folds,
@@ -127,6 +128,14 @@ class BooksView:
     def decisions(self) -> list[Decision]:
         """Every decision, in their order."""
         return decisions.read(self._connection)
+
+    def key_changes(self) -> list[KeyChange]:
+        """Everything that was done to keys of the gateway, in its order."""
+        return keys.read(self._connection)
+
+    def latest_key_change(self) -> int:
+        """The number of the latest of them; 0 where there is none."""
+        return keys.latest(self._connection)
 
     def in_force(self, period: str) -> list[BookedEntry]:
         """The entries of a period that hold, with their postings."""

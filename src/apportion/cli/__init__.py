@@ -17,8 +17,10 @@ from apportion import __version__
 from apportion.cli.choices import Category, EngineKind, ExportName, one_of
 from apportion.cli.decide import approve, propose, reject, undo
 from apportion.cli.doctor import doctor
+from apportion.cli.gates import reconcile, verify
 from apportion.cli.gateway import gateway
 from apportion.cli.init import init
+from apportion.cli.keys import app as keys
 from apportion.cli.options import (
     HERE,
     FormatOption,
@@ -32,7 +34,7 @@ from apportion.cli.output import Format, of_ending, write
 from apportion.cli.pasted import asked_folder, pasted, try_next
 from apportion.cli.progress import Bars, stderr
 from apportion.cli.report_folder import report
-from apportion.errors import EXIT_BUG, EXIT_GATE, EXIT_PROBLEMS, ApportionError, Problem, ProblemsFound, writing
+from apportion.errors import EXIT_BUG, EXIT_PROBLEMS, ApportionError, Problem, ProblemsFound, writing
 from apportion.period import Period
 
 if TYPE_CHECKING:
@@ -268,52 +270,8 @@ def explain(
             write(found.tables, form, output)
 
 
-@app.command()
-def reconcile(
-    project: ProjectOption = HERE,
-    period: PeriodOption = None,
-    form: FormatOption = Format.TABLE,
-    output: OutputOption = None,
-) -> None:
-    """Each invoice against what was metered; exit code 4 above the project's threshold."""
-    from apportion.project import Project
-    from apportion.report.reconcile import reconcile as make
-
-    with Project.open(project).view(period) as view:
-        found = make(view.engine.connection, view.context, view.period)
-        write(found.tables, form, output)
-    if found.worst == "block" or not found.balanced:
-        typer.echo("refused: a variance is above the block threshold, or an invoice does not add up", err=True)
-        raise typer.Exit(EXIT_GATE)
-
-
-@app.command()
-def verify(
-    project: ProjectOption = HERE,
-    period: PeriodOption = None,
-    form: FormatOption = Format.TABLE,
-    output: OutputOption = None,
-) -> None:
-    """The certificate: every stage's control total, content hashes, and ok."""
-    _verify(project, period, form, output)
-
-
-def _verify(project: Path, period: Period | None, form: Format, output: Path | None) -> None:
-    from apportion.cli.certify import certify
-    from apportion.cli.output import save
-    from apportion.project import Project
-
-    with Project.open(project).view(period) as view:
-        found = certify(view)
-    if of_ending(form, output) is Format.JSON:
-        if output:
-            save(output, found.to_json().encode())
-        else:
-            sys.stdout.write(found.to_json())
-    else:
-        write(found.tables, form, output, tail=found.line)
-    if not found.ok:
-        raise typer.Exit(EXIT_GATE)
+for _gate in (reconcile, verify):
+    app.command()(_gate)
 
 
 app.command()(report)
@@ -348,6 +306,9 @@ def export(
 
 
 app.command()(gateway)
+
+
+app.add_typer(keys)
 
 
 app.command()(doctor)

@@ -1,4 +1,4 @@
-"""`apportion gateway`: reads the settings, starts the workers, watches them, and hands them what changes."""
+"""`apportion gateway`: starts the workers, watches them, and hands them what changes of settings and keys."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import typer
@@ -17,9 +16,8 @@ from apportion.cli.options import HERE, ProjectOption
 from apportion.errors import ApportionError, writing
 
 if TYPE_CHECKING:
-    from apportion.config.gateway import Gateway
+    from apportion.cli.gateway_plan import Planner
     from apportion.gateway.plan import Plan
-    from apportion.project import Project
 
 _LOOK_SECONDS: Final = 0.5
 # A worker that ends sooner has not merely had an accident.
@@ -31,57 +29,30 @@ _END_SECONDS: Final = 30.0
 
 def gateway(project: ProjectOption = HERE) -> None:
     """Meter calls on their way to the providers; runs until it is told to end."""
+    from apportion.cli.gateway_plan import Planner
     from apportion.gateway.usage_log import recover
     from apportion.project import Project
 
-    opened = Project.open(project)
-    settings = _settings(opened)
-    plan = _plan(opened, settings)
+    planner = Planner(Project.open(project))
     with writing("the usage log"):
-        plan.log.mkdir(parents=True, exist_ok=True)
-        found = recover(plan.log)
+        planner.plan.log.mkdir(parents=True, exist_ok=True)
+        found = recover(planner.plan.log)
     for each in found:
         torn = f"; {each.torn_bytes:,} bytes of a torn line were cut off" if each.torn_bytes else ""
         typer.echo(f"{each.path or 'an empty segment'}: sealed with {each.records:,} records{torn}", err=True)
-    _Supervisor(opened, settings, plan).run()
-
-
-def _settings(project: Project) -> Gateway:
-    settings = project.settings.gateway
-    if settings is None:
-        cure = "Add `gateway: {providers: {openai: {}, anthropic: {}}}` to apportion.yaml."
-        raise ApportionError("no-gateway", "the project says nothing of a gateway", cure=cure)
-    return settings
-
-
-def _plan(project: Project, settings: Gateway) -> Plan:
-    from apportion.gateway.plan import Plan
-
-    return Plan(
-        log=project.folder / settings.log,
-        upstreams={name: settings.resolved(name) for name in settings.providers},
-        requires=settings.requires,
-        rejects=settings.untagged == "reject",
-        refuse_when_full=settings.log_full == "refuse",
-        ask_usage=settings.ask_usage,
-    )
+    _Supervisor(planner).run()
 
 
 class _Supervisor:
     """Holds the socket and the workers.
 
     Args:
-        project: The project.
-        settings: Of its gateway.
-        plan: Made of them.
+        planner: Says how they work.
     """
 
-    def __init__(self, project: Project, settings: Gateway, plan: Plan) -> None:
-        self._project = project
-        self._settings = settings
-        self._plan = plan
-        self._path = project.state / "gateway" / f"plan-{os.getpid()}.json"
-        self._written = _when(project.folder)
+    def __init__(self, planner: Planner) -> None:
+        self._planner = planner
+        self._path = planner.state / f"plan-{os.getpid()}.json"
         self._workers: dict[subprocess.Popen[bytes], float] = {}
         self._soon = 0
         self._ending = False
@@ -92,12 +63,12 @@ class _Supervisor:
         Raises:
             ApportionError: The address cannot be had, or workers do not stay.
         """
-        listening = _listen(*self._settings.address)
+        listening = _listen(*self._planner.settings.address)
         before = {number: signal.signal(number, self._end) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
-            self._plan.write(self._path)
+            self._planner.plan.write(self._path)
             with listening:
-                self._tell(listening)
+                _tell(listening, self._planner.plan)
                 self._watch(listening)
         finally:
             self._stop()
@@ -107,14 +78,13 @@ class _Supervisor:
 
     def _watch(self, listening: socket.socket) -> None:
         while not self._ending:
-            while len(self._workers) < self._settings.workers:
+            while len(self._workers) < self._planner.settings.workers:
                 self._workers[self._start(listening)] = time.monotonic()
             time.sleep(_LOOK_SECONDS)
             for worker in [worker for worker in self._workers if worker.poll() is not None]:
                 self._lost(worker)
-            if (now := _when(self._project.folder)) != self._written:
-                self._written = now
-                self._reload()
+            if self._planner.look():
+                self._planner.plan.write(self._path)
 
     def _start(self, listening: socket.socket) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "apportion.gateway.process", str(self._path), str(listening.fileno())]
@@ -129,7 +99,7 @@ class _Supervisor:
 
         lived = time.monotonic() - self._workers.pop(worker)
         _let_go(worker)
-        records = sum(each.records for each in recover(self._plan.log))
+        records = sum(each.records for each in recover(self._planner.plan.log))
         sealed = f"; {records:,} records of it were sealed" if records else ""
         typer.echo(f"a worker ended with {worker.returncode}{sealed}", err=True)
         self._soon = self._soon + 1 if lived < _TOO_SOON else 0
@@ -137,26 +107,6 @@ class _Supervisor:
             typer.echo(err=True)
             cure = "Remove what the workers named above, then start it again."
             raise ApportionError("workers-end", "the workers end as soon as they are started", cure=cure)
-
-    def _reload(self) -> None:
-        """Hand the workers what was changed in the settings, if it is sound."""
-        from apportion.project import Project
-
-        project = Project.open(self._project.folder)
-        try:
-            settings = _settings(project)
-        except ApportionError as error:
-            typer.echo(f"{error.text()}\n\nthe gateway goes on as it was", err=True)
-            return
-        fixed = [key for key in ("listen", "log", "workers") if getattr(settings, key) != getattr(self._settings, key)]
-        if fixed:
-            listed = ", ".join(f"`{key}`" for key in fixed)
-            typer.echo(f"{listed} of the gateway changed: that takes a new start", err=True)
-        plan = _plan(project, settings.model_copy(update={"log": self._settings.log}))
-        if plan != self._plan:
-            self._plan = plan
-            plan.write(self._path)
-            typer.echo("the gateway goes on with the new settings", err=True)
 
     def _end(self, *_: object) -> None:
         self._ending = True
@@ -174,12 +124,13 @@ class _Supervisor:
                 worker.wait()
             _let_go(worker)
 
-    def _tell(self, listening: socket.socket) -> None:
-        host, port = listening.getsockname()[:2]
-        shown = f"[{host}]" if ":" in host else host
-        typer.echo(f"metering on http://{shown}:{port}, into {self._plan.log}", err=True)
-        for name, (_, url) in self._plan.upstreams.items():
-            typer.echo(f"  /{name:<12} {url}", err=True)
+
+def _tell(listening: socket.socket, plan: Plan) -> None:
+    host, port = listening.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    typer.echo(f"metering on http://{shown}:{port}, into {plan.log}", err=True)
+    for name, each in plan.upstreams.items():
+        typer.echo(f"  /{name:<12} {each.url}", err=True)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -206,11 +157,3 @@ def _let_go(worker: subprocess.Popen[bytes]) -> None:
     """Close the pipe by which a worker knows that it is watched."""
     if worker.stdin is not None:
         worker.stdin.close()
-
-
-def _when(folder: Path) -> tuple[int, int] | None:
-    try:
-        found = (folder / "apportion.yaml").stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size

@@ -15,8 +15,9 @@ import typer
 _NAME = "apportion"
 _COMMAND = re.compile(
     r"(?<![\w/.-])apportion (check|run|statement|coverage|propose|approve|reject|undo|explain|reconcile|verify|report"
-    r"|export|gateway|doctor)\b(?! -p\b)"
+    r"|export|gateway|key [a-z]+|doctor)\b(?! -p\b)"
 )
+_GROUPS = ("key", "job")
 _OPTIONS = ("-p", "--project")
 
 
@@ -35,6 +36,9 @@ def command(folder: Path, line: str) -> str:
         line: A verb and what follows it.
     """
     verb, _, rest = line.partition(" ")
+    if verb in _GROUPS:
+        second, _, rest = rest.partition(" ")
+        verb = f"{verb} {second}"
     return f"{program()} {verb}{_option(folder)}{' ' + rest if rest else ''}"
 
 

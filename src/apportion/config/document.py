@@ -23,6 +23,8 @@ MOST_NODES = 100_000
 _TAG = "tag:yaml.org,2002:"
 _TEXT_TAGS = {f"{_TAG}{kind}" for kind in ("str", "int", "float", "bool", "timestamp", "merge", "value")}
 _LONGEST_EXCERPT = 200
+# What stands there instead of the name of a secret may be the secret.
+_HIDDEN = frozenset({"bad-key-from"})
 
 Path = Sequence[str | int]
 
@@ -186,6 +188,8 @@ def problem_at(
 ) -> Problem:
     """A problem with the line that it is about."""
     excerpt = lines[line - 1] if 0 < line <= len(lines) else ""
+    if slug in _HIDDEN:
+        excerpt = f"{excerpt[: column - 1].rstrip()} …"
     if len(excerpt) > _LONGEST_EXCERPT:
         excerpt = excerpt[:_LONGEST_EXCERPT] + " …"
     place = Place(file, line=line, column=column)

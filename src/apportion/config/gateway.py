@@ -12,9 +12,13 @@ from apportion.addresses import Address
 from apportion.config.written import DimensionName, Text, Whole, Written, refusal
 
 _LISTEN: Final = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>\d{1,5})")
+_KEY_FROM: Final = re.compile(r"[A-Z_][A-Z0-9_]*|file:/\S+")
 _MOST_PORT: Final = 65535
 # The first parts of paths of the gateway itself.
 OWN_PATHS: Final = frozenset({"healthz", "readyz", "metrics", "v1"})
+
+
+Auth = Literal["bearer", "x-api-key", "api-key", "x-goog-api-key", "sigv4", "none"]
 
 
 class Known(NamedTuple):
@@ -23,17 +27,19 @@ class Known(NamedTuple):
     Attributes:
         provider: As OpenTelemetry names it.
         url: Of its API.
+        auth: How it is told who calls.
     """
 
     provider: str
     url: str
+    auth: Auth = "bearer"
 
 
 # Sources: the providers' API references, and the names of `gen_ai.provider.name`, read 2026-11-27.
 KNOWN: Final[Mapping[str, Known]] = {
     "openai": Known("openai", "https://api.openai.com"),
-    "anthropic": Known("anthropic", "https://api.anthropic.com"),
-    "gemini": Known("gcp.gemini", "https://generativelanguage.googleapis.com"),
+    "anthropic": Known("anthropic", "https://api.anthropic.com", "x-api-key"),
+    "gemini": Known("gcp.gemini", "https://generativelanguage.googleapis.com", "x-goog-api-key"),
     "mistral": Known("mistral_ai", "https://api.mistral.ai"),
     "groq": Known("groq", "https://api.groq.com/openai"),
     "deepseek": Known("deepseek", "https://api.deepseek.com"),
@@ -43,6 +49,13 @@ KNOWN: Final[Mapping[str, Known]] = {
     "openrouter": Known("openrouter", "https://openrouter.ai/api"),
 }
 
+_AUTH: Final[Mapping[str, Auth]] = {
+    "anthropic": "x-api-key",
+    "gcp.gemini": "x-goog-api-key",
+    "azure.ai.openai": "api-key",
+    "azure.ai.inference": "api-key",
+}
+
 
 def _address(value: Any) -> Any:
     if isinstance(value, str):
@@ -50,6 +63,14 @@ def _address(value: Any) -> Any:
             Address.of(value)
         except ValueError as error:
             raise refusal("bad-address", f"{error}.", "Write the provider's base address.") from None
+    return value
+
+
+def _key_from(value: Any) -> Any:
+    if isinstance(value, str) and not _KEY_FROM.fullmatch(value):
+        message = "This is neither the name of a variable of the environment nor `file:` with a path."
+        cure = "Write `OPENAI_API_KEY` or `file:/run/secrets/openai`, never the key itself."
+        raise refusal("bad-key-from", message, cure)
     return value
 
 
@@ -64,6 +85,7 @@ def _listen(value: Any) -> Any:
 
 Url = Annotated[str, BeforeValidator(_address, json_schema_input_type=str)]
 Listen = Annotated[str, BeforeValidator(_listen, json_schema_input_type=str)]
+KeyFrom = Annotated[str, BeforeValidator(_key_from, json_schema_input_type=str)]
 UpstreamName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$", max_length=63)]
 
 
@@ -75,6 +97,11 @@ class Provider(Written):
     `docs/gateway.md` lists."""
     url: Url | None = None
     """Its base address; known for the same ones."""
+    key_from: KeyFrom | None = None
+    """Where the gateway's own key for it is, for callers with a key of the gateway: a variable of the environment, such
+    as `OPENAI_API_KEY`, or `file:/run/secrets/openai`."""
+    auth: Auth | None = None
+    """How it is told who calls: `bearer`, the header of that name, or `none`; known for most."""
 
 
 class Gateway(Written):
@@ -84,6 +111,12 @@ class Gateway(Written):
     """The address and port that callers use."""
     providers: Mapping[UpstreamName, Provider] = Field(min_length=1)
     """By the first part of the path that leads to each: `openai` is reached under `/openai`."""
+    callers: Literal["anyone", "keys"] = "anyone"
+    """Who may call: `anyone`, with a key of the gateway or the provider's own, or only those with `keys` of the
+    gateway."""
+    receives: Literal["keys", "anyone", "nobody"] = "keys"
+    """Who may send usage that others measured, such as OpenTelemetry: those with `keys` of the gateway, `anyone`, or
+    `nobody`."""
     log: Text = "usage/gateway"
     """The folder of the usage log, in the project."""
     requires: tuple[DimensionName, ...] = ()
@@ -92,6 +125,8 @@ class Gateway(Written):
     """What happens to a call without them: it is marked, or refused."""
     log_full: Literal["pass", "refuse"] = "pass"
     """What happens to calls while the usage log cannot be written."""
+    strict: bool = False
+    """Whether the last byte of an answer waits until its record is on the disk, and not only in the file."""
     ask_usage: bool = True
     """Whether a stream of OpenAI's chat that would not tell its usage is made to, unseen by the caller."""
     workers: Annotated[Whole, Field(ge=1)] = 1
@@ -107,4 +142,6 @@ class Gateway(Written):
         """A provider with what is known of it filled in."""
         written = self.providers[name]
         known = KNOWN.get(name, Known("", ""))
-        return Known(written.provider or known.provider, written.url or known.url)
+        provider = written.provider or known.provider
+        auth = written.auth or _AUTH.get(provider, known.auth)
+        return Known(provider, written.url or known.url, auth)

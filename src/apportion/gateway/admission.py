@@ -17,10 +17,12 @@ class Who(NamedTuple):
     Attributes:
         key: Of the gateway; None where the provider's own was brought.
         key_id: As it stands in the usage log.
+        own_key: Whether the gateway's own key for the provider takes the place of what the caller brings.
     """
 
     key: Key | None
     key_id: str
+    own_key: bool = False
 
 
 class Refused(NamedTuple):
@@ -48,26 +50,32 @@ def who(head: Head, upstream: Upstream, terms: Terms, table: KeyTable, now: floa
         now: In seconds of the epoch.
     """
     brought = keys.secret_of(head.known, head.query)
-    secret = brought[0] if brought else ""
+    secret, place = brought or ("", b"")
     if secret.startswith(keys.PREFIX):
-        return _of_this_gateway(table.find(secret), upstream, now)
+        # Behind a key in a header of its own the provider's key may stand in the usual one.
+        beside = place == keys.OWN_HEADER and keys.secret_of(head.known, head.query, but=place) is not None
+        return _of_this_gateway(table.find(secret), upstream, terms, now, beside=beside)
     if not terms.pass_through:
-        return Refused(401, "key-needed", "the call brings no key of this gateway")
+        return Refused(
+            401, "key-needed", "the call brings no key of this gateway; send one, in place of the provider's"
+        )
     if upstream.auth == "sigv4":
         return Refused(401, "key-needed", f"calls to {upstream.name} are signed here and need a key of this gateway")
     return Who(None, keys.fingerprint(secret) if secret else "none")
 
 
-def _of_this_gateway(key: Key | None, upstream: Upstream, now: float) -> Who | Refused:
+def _of_this_gateway(key: Key | None, upstream: Upstream, terms: Terms, now: float, *, beside: bool) -> Who | Refused:
     if key is None:
         return Refused(401, "key-unknown", "the key is not one of this gateway's")
     if why := key.refused(now):
         return Refused(401, "key-refused", why)
     if key.upstreams and upstream.name not in key.upstreams:
         return Refused(403, "upstream-not-allowed", f"the key may not call {upstream.name}")
-    if upstream.secret is None and upstream.auth != "none":
+    if beside and terms.pass_through and upstream.auth != "sigv4":
+        return Who(key, key.key_id)
+    if upstream.secret is None and upstream.auth not in {"none", "sigv4"}:
         return Refused(503, "upstream-without-key", f"the gateway has no key of its own for {upstream.name}")
-    return Who(key, key.key_id)
+    return Who(key, key.key_id, own_key=True)
 
 
 def missing_tags(tags: Tags, terms: Terms, key: Key | None) -> tuple[str, ...]:

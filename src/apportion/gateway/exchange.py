@@ -212,7 +212,7 @@ class Exchange:
         call = self._call
         assert call.upstream is not None  # noqa: S101 - as above
         length = len(call.asking.body) if self._looked_into else call.head.length
-        own_key = call.who.key is not None
+        own_key = call.who.own_key
         return onward(call.upstream, call.head, call.rest, call.asking, own_key=own_key, length=length)
 
     # --- the answer

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import httptools
 
 from apportion.gateway import heads
-from apportion.gateway.exchange import Exchange
 from apportion.gateway.heads import Head, Header
 from apportion.gateway.refusals import rejection
 
 if TYPE_CHECKING:
+    from apportion.gateway.delivery import Delivery
+    from apportion.gateway.exchange import Exchange
     from apportion.gateway.worker import Worker
 
 _HEAD_SECONDS: Final = 30.0
@@ -29,7 +30,7 @@ class Inbound(asyncio.Protocol):
         self._worker = worker
         self._transport: asyncio.Transport | None = None
         self._parser: Any = None
-        self._exchange: Exchange | None = None
+        self._exchange: Exchange | Delivery | None = None
         self._target = b""
         self._headers: list[Header] = []
         self._head_bytes = 0
@@ -67,8 +68,8 @@ class Inbound(asyncio.Protocol):
                 self._bad(400, "request-malformed", "the request is not one of HTTP/1.1")
 
     def eof_received(self) -> bool:
-        """A caller that has closed its half may still wait for an answer; whether it does shows when one is sent."""
-        return self._exchange is not None
+        """A caller that has closed its half behind a whole request may still wait for the answer."""
+        return self._exchange is not None and self._request_done
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - either way it is gone
         """The caller has left."""
@@ -200,8 +201,7 @@ class Inbound(asyncio.Protocol):
             if head.has_body or not head.keep_alive:
                 self._close()
             return
-        self._exchange = Exchange(self._worker, self, head)
-        self._worker.exchanges.add(self._exchange)
+        self._exchange = self._worker.taken(self, head)
         if not head.has_body:
             self._request_done = True
         self._exchange.begin()

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 PREFIX: Final = "apk-"
+OWN_HEADER: Final = b"x-apportion-key"
+_PLACES: Final = (OWN_HEADER, b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key")
 _FINGERPRINT: Final = 16
 
 
@@ -77,7 +77,7 @@ def fingerprint(secret: str) -> str:
     return f"fp_{hashlib.sha256(secret.encode('utf-8', 'surrogateescape')).hexdigest()[:_FINGERPRINT]}"
 
 
-def secret_of(header: Mapping[bytes, bytes], query: bytes) -> tuple[str, bytes] | None:
+def secret_of(header: Mapping[bytes, bytes], query: bytes, *, but: bytes = b"") -> tuple[str, bytes] | None:
     """What a request brings for a key, and the header or parameter that it stands in.
 
     `x-apportion-key` goes before the places in which the providers' own clients put theirs.
@@ -85,10 +85,11 @@ def secret_of(header: Mapping[bytes, bytes], query: bytes) -> tuple[str, bytes] 
     Args:
         header: By names in lower case.
         query: Of the target.
+        but: A header that is not looked into.
     """
-    for name in (b"x-apportion-key", b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"):
+    for name in _PLACES:
         value = header.get(name)
-        if not value:
+        if not value or name == but:
             continue
         said = value.decode("latin-1").strip()
         if name == b"authorization":
@@ -111,52 +112,26 @@ def _basic(text: str) -> str:
     return password or user
 
 
-def to_snapshot(keys: Iterable[tuple[bytes, Key]]) -> bytes:
+def to_rows(table: KeyTable) -> list[dict[str, Any]]:
     """A table as the control plane hands it over; no secret is in it."""
-    rows = [
+    return [
         {
             "sha256": hashed.hex(), "key_id": key.key_id, "name": key.name, "tags": dict(key.tags),
             "upstreams": sorted(key.upstreams), "requires": list(key.requires), "rejects": key.rejects,
             "expires_at": key.expires_at, "revoked": key.revoked,
         }
-        for hashed, key in keys
+        for hashed, key in table.keys.items()
     ]  # fmt: skip
-    return json.dumps({"keys": rows}, ensure_ascii=False, indent=1).encode()
 
 
-def from_snapshot(content: bytes) -> KeyTable:
-    """A table from what `to_snapshot` made.
-
-    Raises:
-        ValueError: It is none.
-    """
-    found: Any = json.loads(content)
-    keys: dict[bytes, Key] = {}
-    try:
-        for row in found["keys"]:
-            keys[bytes.fromhex(row["sha256"])] = Key(
-                row["key_id"],
-                row["name"],
-                {str(key): str(value) for key, value in row["tags"].items()},
-                frozenset(row["upstreams"]),
-                tuple(row["requires"]),
-                bool(row["rejects"]),
-                row["expires_at"],
-                bool(row["revoked"]),
+def from_rows(rows: Iterable[Mapping[str, Any]]) -> KeyTable:
+    """A table from what `to_rows` made."""
+    return KeyTable(
+        {
+            bytes.fromhex(row["sha256"]): Key(
+                row["key_id"], row["name"], row["tags"], frozenset(row["upstreams"]), tuple(row["requires"]),
+                row["rejects"], row["expires_at"], row["revoked"],
             )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"it is no table of keys: {error}") from error
-    return KeyTable(keys)
-
-
-def load(path: Path) -> KeyTable:
-    """The table in a file; an empty one where there is no file.
-
-    Raises:
-        OSError: It cannot be read.
-        ValueError: It is no table.
-    """
-    try:
-        return from_snapshot(path.read_bytes())
-    except FileNotFoundError:
-        return KeyTable()
+            for row in rows
+        }
+    )  # fmt: skip

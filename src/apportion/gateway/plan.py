@@ -2,35 +2,76 @@
 
 from __future__ import annotations
 
-import json
 import os
 import ssl
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NamedTuple
 
-from apportion.gateway.upstream import Terms, Upstream
+import orjson
+
+from apportion.gateway.keys import KeyTable, from_rows, to_rows
+from apportion.gateway.upstream import Auth, Receives, Terms, Upstream
+
+_FILE: Final = "file:"
+
+
+class Provided(NamedTuple):
+    """A provider, as the settings have it.
+
+    Attributes:
+        provider: As OpenTelemetry names it.
+        url: Of its API.
+        auth: How it is told who calls.
+        key_from: Where the gateway's own key for it is: a variable of the environment, or `file:` and a path.
+        stamp: Changes when the file does.
+    """
+
+    provider: str
+    url: str
+    auth: Auth = "bearer"
+    key_from: str | None = None
+    stamp: int = 0
+
+    def secret(self) -> str | None:
+        """The gateway's own key; None where there is none, or none to be found."""
+        if self.key_from is None:
+            return None
+        if not self.key_from.startswith(_FILE):
+            return os.environ.get(self.key_from) or None
+        try:
+            return Path(self.key_from.removeprefix(_FILE)).read_text().strip() or None
+        except (OSError, ValueError):
+            return None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a gateway works.
+    """How a gateway works, and for whom.
 
     Attributes:
         log: The folder of the usage log.
-        upstreams: Name, to provider and address.
+        upstreams: By name.
+        keys: Of the gateway.
+        callers_own_keys: Whether callers may bring the provider's own key.
+        receives: See `Terms`.
         requires: See `Terms`.
         rejects: See `Terms`.
         refuse_when_full: See `Terms`.
+        strict: See `Terms`.
         ask_usage: See `Terms`.
     """
 
     log: Path
-    upstreams: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    upstreams: Mapping[str, Provided] = field(default_factory=dict)
+    keys: KeyTable = field(default_factory=KeyTable)
+    callers_own_keys: bool = True
+    receives: Receives = "keys"
     requires: tuple[str, ...] = ()
     rejects: bool = False
     refuse_when_full: bool = False
+    strict: bool = False
     ask_usage: bool = True
 
     def write(self, path: Path) -> None:
@@ -39,10 +80,13 @@ class Plan:
         Raises:
             OSError: It cannot be written.
         """
-        said = asdict(self) | {"log": str(self.log)}
+        upstreams = {name: each._asdict() for name, each in self.upstreams.items()}
+        said = {each.name: getattr(self, each.name) for each in fields(self)}
+        said |= {"log": str(self.log), "upstreams": upstreams, "keys": to_rows(self.keys)}
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(f"{path.name}.{os.getpid()}")
-        beside.write_text(json.dumps(said, indent=1))
+        beside.touch(0o600)
+        beside.write_bytes(orjson.dumps(said, option=orjson.OPT_INDENT_2))
         beside.replace(path)
 
     @classmethod
@@ -53,28 +97,33 @@ class Plan:
             OSError: It cannot be read.
             ValueError: It is none.
         """
-        said: Any = json.loads(path.read_bytes())
+        said: Any = orjson.loads(path.read_bytes())
         try:
-            upstreams = {name: (provider, url) for name, (provider, url) in said["upstreams"].items()}
-            requires = tuple(said["requires"])
-            return cls(**said | {"log": Path(said["log"]), "upstreams": upstreams, "requires": requires})
+            upstreams = {name: Provided(**each) for name, each in said["upstreams"].items()}
+            made = {"log": Path(said["log"]), "upstreams": upstreams, "keys": from_rows(said["keys"])}
+            return cls(**said | made | {"requires": tuple(said["requires"])})
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{path} is no plan of a gateway: {error}") from error
 
     def terms(self) -> Terms:
-        """As a worker holds it.
+        """As a worker holds it; the gateway's own keys for the providers are read now.
 
         Raises:
             ValueError: An address is none.
         """
-        upstreams = {name: Upstream.of(name, provider, url) for name, (provider, url) in self.upstreams.items()}
+        upstreams = {
+            name: Upstream.of(name, each.provider, each.url, each.auth, each.secret())
+            for name, each in self.upstreams.items()
+        }
         secure = any(upstream.secure for upstream in upstreams.values())
         return Terms(
             upstreams=upstreams,
-            pass_through=True,
+            pass_through=self.callers_own_keys,
             ask_usage=self.ask_usage,
+            receives=self.receives,
             requires=self.requires,
             rejects=self.rejects,
             refuse_when_full=self.refuse_when_full,
+            strict=self.strict,
             tls=ssl.create_default_context() if secure else None,
         )

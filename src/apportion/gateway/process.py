@@ -18,7 +18,6 @@ from typing import Final
 import uvloop
 
 from apportion.gateway.inbound import Inbound
-from apportion.gateway.keys import KeyTable
 from apportion.gateway.plan import Plan
 from apportion.gateway.usage_log import UsageLog
 from apportion.gateway.worker import Worker
@@ -44,7 +43,7 @@ async def serve(path: Path, listening: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     seen = _mark(path)
     plan = Plan.read(path)
-    worker = Worker(plan.terms(), KeyTable(), UsageLog(plan.log, socket.gethostname()), loop)
+    worker = Worker(plan.terms(), plan.keys, UsageLog(plan.log, socket.gethostname()), loop)
     server = await loop.create_server(lambda: Inbound(worker), sock=listening, backlog=BACKLOG)
     ending = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -68,7 +67,8 @@ async def serve(path: Path, listening: socket.socket) -> None:
 def _reload(path: Path, worker: Worker) -> None:
     """Take up a new plan; calls at work keep the one that they began with."""
     try:
-        worker.terms = Plan.read(path).terms()
+        plan = Plan.read(path)
+        worker.terms, worker.keys = plan.terms(), plan.keys
     except (OSError, ValueError) as error:
         _LOG.error("the new settings are not taken up: %s", error)
 

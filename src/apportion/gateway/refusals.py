@@ -67,8 +67,31 @@ def rejection(style: Style, status: int, code: str, message: str, *, retry_after
         body = {"error": {"message": said, "type": kind, "param": None, "code": code}}
     if retry_after is not None:
         headers.append(("retry-after", str(retry_after)))
-    content = orjson.dumps(body)
-    headers.append(("content-length", str(len(content))))
+    return _whole(status, headers, orjson.dumps(body))
+
+
+def problem(status: int, code: str, message: str, *, retry_after: int | None = None) -> bytes:
+    """The same for a request to the gateway itself: a problem of RFC 9457."""
+    headers = [("content-type", "application/problem+json"), ("x-apportion-refused", code)]
+    if retry_after is not None:
+        headers.append(("retry-after", str(retry_after)))
+    body = {"type": f"urn:apportion:{code}", "title": HTTPStatus(status).phrase, "status": status, "detail": message}
+    return _whole(status, headers, orjson.dumps(body))
+
+
+def plain(status: int, kind: str, content: bytes) -> bytes:
+    """A whole answer of any kind.
+
+    Args:
+        status: Of HTTP.
+        kind: Its content-type.
+        content: Its body.
+    """
+    return _whole(status, [("content-type", kind)], content)
+
+
+def _whole(status: int, headers: list[tuple[str, str]], content: bytes) -> bytes:
     reason = HTTPStatus(status).phrase
-    head = f"HTTP/1.1 {status} {reason}\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers)
+    said = [*headers, ("content-length", str(len(content)))]
+    head = f"HTTP/1.1 {status} {reason}\r\n" + "".join(f"{name}: {value}\r\n" for name, value in said)
     return head.encode("latin-1") + b"\r\n" + content

@@ -9,6 +9,7 @@ from typing import Literal
 
 from apportion.addresses import PORTS, Address
 
+Receives = Literal["keys", "anyone", "nobody"]
 Auth = Literal["bearer", "x-api-key", "api-key", "x-goog-api-key", "sigv4", "none"]
 
 
@@ -65,6 +66,7 @@ class Terms:
         requires: Tags that every call must carry, beside those of its key.
         rejects: Whether a call without them is refused.
         refuse_when_full: Whether calls are refused while the usage log cannot be written.
+        receives: Who may send usage that others measured: those with a key of the gateway, anyone or nobody.
         strict: Whether the last byte of an answer waits until its record is on the disk.
         connect_seconds: For a connection to an upstream.
         first_byte_seconds: For the first byte of an answer.
@@ -84,6 +86,7 @@ class Terms:
     requires: tuple[str, ...] = ()
     rejects: bool = False
     refuse_when_full: bool = False
+    receives: Receives = "keys"
     strict: bool = False
     connect_seconds: float = 10.0
     first_byte_seconds: float = 600.0

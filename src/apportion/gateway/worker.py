@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
+from apportion.gateway.delivery import Delivery
 from apportion.gateway.exchange import Exchange
 from apportion.gateway.heads import Head
 from apportion.gateway.inbound import Inbound
 from apportion.gateway.keys import KeyTable
 from apportion.gateway.outbound import Pool
+from apportion.gateway.receivers.table import PATHS
 from apportion.gateway.upstream import Terms, Upstream
 from apportion.gateway.usage_log import LogFullError, UsageLog
 
@@ -37,12 +41,15 @@ class Worker:
         self.keys = keys
         self.loop = loop
         self.time = loop.time
-        self.exchanges: set[Exchange] = set()
+        self.exchanges: set[Exchange | Delivery] = set()
         self.inbounds: set[Inbound] = set()
         self.draining = False
         self.settled = asyncio.Event()
         self.full = False
         self.counts: Counter[str] = Counter()
+        # One thread: what is sent is read one after the other, beside the calls.
+        self.reader = ThreadPoolExecutor(1, "reader")
+        self._tasks: set[asyncio.Task[None]] = set()
         self._log = log
         self._pools: dict[Upstream, Pool] = {}
         self._waiting: list[Sequence[Mapping[str, Any]]] = []
@@ -87,7 +94,46 @@ class Worker:
 
         return call
 
-    def done(self, exchange: Exchange) -> None:
+    def taken(self, caller: Inbound, head: Head) -> Exchange | Delivery:
+        """What answers a request: a call on its way to a provider, or usage that others measured."""
+        made: Exchange | Delivery
+        made = Delivery(self, caller, head, time.time()) if head.path in PATHS else Exchange(self, caller, head)
+        self.exchanges.add(made)
+        return made
+
+    def take_in(self, records: Sequence[Mapping[str, Any]], durable: Callable[[], None]) -> None:
+        """Write records that others measured; their sender keeps them until it is told that they are on the disk.
+
+        Args:
+            records: Any number; all of them or none are written.
+            durable: Called in this loop when they are on the disk.
+
+        Raises:
+            LogFullError: They cannot be written now.
+        """
+        try:
+            self._log.append(records, self._in_loop(durable))
+        except LogFullError:
+            self.counts["log_failures"] += 1
+            raise
+
+    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something in this loop, beside what is at work."""
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def count_received(self, path: str, counts: Mapping[str, int]) -> None:
+        """Count what was sent to a receiver."""
+        for what, number in counts.items():
+            self.counts[f"received_{path.rpartition('/')[2]}_{what}"] += number
+
+    def failed(self, what: str, error: Exception) -> None:
+        """Tell whoever runs the gateway of a fault in it."""
+        self.counts["faults"] += 1
+        _LOG.error("%s: %r", what, error, exc_info=error)
+
+    def done(self, exchange: Exchange | Delivery) -> None:
         """Forget an exchange that has ended."""
         self.exchanges.discard(exchange)
         self._settle()
@@ -133,6 +179,7 @@ class Worker:
         self._retry()
         if self._waiting:
             _LOG.error("%d records could not be written and are lost", len(self._waiting))
+        self.reader.shutdown(cancel_futures=True)
         self._log.close()
 
     def _sweep(self) -> None:

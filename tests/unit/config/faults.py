@@ -42,6 +42,11 @@ FAULTS: list[tuple[str, str, str]] = [
         "It has the machine's credentials.",
         HEAD + "gateway: {providers: {openai: {url: §'http://169.254.169.254'}}}\n",
     ),
+    (
+        "bad-key-from",
+        "A key stands where its place should.",
+        HEAD + "gateway: {providers: {openai: {key_from: §sk-1}}}\n",
+    ),
     ("missing-key", "No address is known.", HEAD + "gateway: {providers: {§opnai: {}}}\n"),
     (
         "reserved-name",
