@@ -21,6 +21,7 @@ from apportion.cli.gates import reconcile, verify
 from apportion.cli.gateway import gateway
 from apportion.cli.init import init
 from apportion.cli.keys import app as keys
+from apportion.cli.limits import limits
 from apportion.cli.options import (
     HERE,
     FormatOption,
@@ -309,6 +310,9 @@ app.command()(gateway)
 
 
 app.add_typer(keys)
+
+
+app.command()(limits)
 
 
 app.command()(doctor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import orjson
 import typer
 
+from apportion.cli.gateway_budget import Budgeting
 from apportion.errors import ApportionError
 from apportion.gateway.keys import Key, KeyTable, from_rows, to_rows
 from apportion.gateway.plan import Plan, Provided
@@ -39,10 +41,12 @@ class Planner:
         self._project = project
         self.settings = _settings(project)
         self.state = project.state / "gateway"
+        self.budgeting = Budgeting(project.folder, self.state)
         self._seen = self._mark()
         self._books: Books | None = None
         self._number: int | None = None
         self._silent = False
+        self._rebased = False
         self._keys = self._read_keys() or self._kept_keys()
         self.plan = self._made()
         self._warn()
@@ -56,12 +60,13 @@ class Planner:
         keys = self._read_keys()
         if keys is not None:
             self._keys = keys
-        if not settings and keys is None:
+        told = self.budgeting.look(self._project.settings)
+        if not settings and keys is None and not told and not self._rebased:
             return False
         plan = self._made()
         if plan == self.plan:
             return False
-        if plan.keys == self.plan.keys:
+        if settings:
             typer.echo("the gateway goes on with the new settings", err=True)
         self.plan = plan
         self._warn()
@@ -80,6 +85,8 @@ class Planner:
             refuse_when_full=settings.log_full == "refuse",
             strict=settings.strict,
             ask_usage=settings.ask_usage,
+            counters=self.budgeting.counters,
+            budget=self.budgeting.budget(self._project.settings),
         )
 
     def _provided(self, name: str) -> Provided:
@@ -120,12 +127,14 @@ class Planner:
 
     def _read_keys(self) -> KeyTable | None:
         """The keys in the books; None where nothing has changed, or they cannot be read."""
+        self._rebased = False
         from apportion.books.keys import standing
 
         try:
             if self._books is None:
                 self._books = self._project.books()
             with self._books.reading() as view:
+                self._rebased = self.budgeting.rebase(self._project.settings, view, time.time())
                 number = view.latest_key_change()
                 if number == self._number:
                     return None

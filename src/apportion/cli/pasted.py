@@ -15,7 +15,7 @@ import typer
 _NAME = "apportion"
 _COMMAND = re.compile(
     r"(?<![\w/.-])apportion (check|run|statement|coverage|propose|approve|reject|undo|explain|reconcile|verify|report"
-    r"|export|gateway|key [a-z]+|doctor)\b(?! -p\b)"
+    r"|export|gateway|key [a-z]+|limits|doctor)\b(?! -p\b)"
 )
 _GROUPS = ("key", "job")
 _OPTIONS = ("-p", "--project")

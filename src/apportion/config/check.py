@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 from string import ascii_uppercase
 
+from apportion.config.check_gateway import check_gateway
 from apportion.config.check_rules import check_rules
 from apportion.config.circles import circles
 from apportion.config.conditions import Condition
@@ -22,7 +23,6 @@ from apportion.config.dimensions import (
     is_reserved,
 )
 from apportion.config.document import Document
-from apportion.config.gateway import KNOWN, OWN_PATHS
 from apportion.config.paths import refused
 from apportion.config.rules import ATTRIBUTED_COST, ProportionalRule
 from apportion.config.settings import Settings
@@ -68,7 +68,7 @@ def check(
         *_dimensions(settings, document, known_fields, left_out),
         *_conditions(settings, document, known_fields, left_out),
         *_dates(settings, document),
-        *_gateway(settings, document, left_out),
+        *check_gateway(settings, document, left_out),
         *check_rules(settings, document, left_out),
     ]
 
@@ -342,29 +342,3 @@ def _dates(settings: Settings, document: Document) -> Iterator[Problem]:
             message = f"It holds from {first} to before {last}: never."
             cure = "`to` is the first day on which it no longer holds, after `from`."
             yield document.problem("dates-reversed", message, (*place, "to"), cure=cure)
-
-
-def _gateway(settings: Settings, document: Document, left_out: frozenset[str]) -> Iterator[Problem]:
-    """Providers that cannot be reached as they are written, and tags that no call can carry."""
-    if settings.gateway is None:
-        return
-    for name, provider in settings.gateway.providers.items():
-        place: Steps = ("gateway", "providers", name)
-        if name in OWN_PATHS:
-            message = f"`/{name}` is a path of the gateway itself."
-            yield document.problem("reserved-name", message, place, at="key", cure="Choose another name.")
-        lacking = [key for key in ("provider", "url") if getattr(provider, key) is None]
-        if name not in KNOWN and lacking:
-            listed = " and ".join(f"`{key}`" for key in lacking)
-            message = (
-                f"The address of `{name}` is not known, and {listed} {'is' if len(lacking) == 1 else 'are'} missing."
-            )
-            near = nearest(name, list(KNOWN))
-            cure = f"Did you mean `{near}`?" if near else "Write `{provider: azure.ai.openai, url: https://…}`."
-            yield document.problem("missing-key", message, place, at="key", cure=cure)
-    for number, tag in enumerate(settings.gateway.requires):
-        if tag not in {*settings.dimension_names, *left_out}:
-            message = f"The gateway requires the tag `{tag}`, which no dimension is called."
-            cure = meant(tag, [name for name in settings.dimension_names if name not in BUILT_IN])
-            place = ("gateway", "requires", number)
-            yield document.problem("unknown-dimension", message, place, cure=cure or None, severity="warning")

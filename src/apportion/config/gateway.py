@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from apportion.addresses import Address
-from apportion.config.written import DimensionName, Text, Whole, Written, refusal
+from apportion.config.written import DimensionName, Number, Text, Whole, Written, refusal
 
 _LISTEN: Final = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>\d{1,5})")
 _KEY_FROM: Final = re.compile(r"[A-Z_][A-Z0-9_]*|file:/\S+")
@@ -86,6 +87,10 @@ def _listen(value: Any) -> Any:
 Url = Annotated[str, BeforeValidator(_address, json_schema_input_type=str)]
 Listen = Annotated[str, BeforeValidator(_listen, json_schema_input_type=str)]
 KeyFrom = Annotated[str, BeforeValidator(_key_from, json_schema_input_type=str)]
+Names = Annotated[
+    tuple[Text, ...],
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value, json_schema_input_type=str | list[str]),
+]
 UpstreamName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$", max_length=63)]
 
 
@@ -102,6 +107,43 @@ class Provider(Written):
     as `OPENAI_API_KEY`, or `file:/run/secrets/openai`."""
     auth: Auth | None = None
     """How it is told who calls: `bearer`, the header of that name, or `none`; known for most."""
+
+
+class GatewayLimit(Written):
+    """How much may be used, by whom, in which calendar period; one of `calls`, `tokens` and `money` says of what."""
+
+    name: Text
+    """For people; no two limits share one."""
+    only: Mapping[Text, Text] = Field(default_factory=dict, alias="for")
+    """What a call must carry to be counted, of dimensions, `key`, `provider`, `model` and `user`; or else all."""
+    each: Names = ()
+    """What tells counters apart, such as `customer`: one for each value."""
+    per: Literal["minute", "hour", "day", "week", "month", "quarter", "year"]
+    """The calendar period, in the project's `time_zone`."""
+    calls: Annotated[Whole, Field(ge=0)] | None = None
+    """At most so many calls."""
+    tokens: Annotated[Number, Field(ge=0)] | None = None
+    """At most so many tokens."""
+    money: Annotated[Number, Field(ge=0)] | None = None
+    """At most so much, in the project's currency: a metered estimate at list prices."""
+    at_limit: Literal["warn", "throttle", "block"] = "block"
+    """What happens to calls beyond it: they are marked, let through at a pace, or refused."""
+    warn_at: Annotated[Whole, Field(ge=1, le=100)] = 80
+    """At which percentage of it the log says so."""
+    pace: Annotated[Whole, Field(ge=1)] = 10
+    """Seconds between two calls that `throttle` lets through."""
+
+    @property
+    def unit(self) -> Literal["calls", "tokens", "money"]:
+        """What is counted."""
+        return "calls" if self.calls is not None else "tokens" if self.tokens is not None else "money"
+
+    @property
+    def most(self) -> int:
+        """At most so many calls, tokens or nano-units of the currency."""
+        if self.unit == "money":
+            return int((self.money or Decimal(0)) * 10**9)
+        return int(self.calls if self.calls is not None else self.tokens or 0)
 
 
 class Gateway(Written):
@@ -129,6 +171,10 @@ class Gateway(Written):
     """Whether the last byte of an answer waits until its record is on the disk, and not only in the file."""
     ask_usage: bool = True
     """Whether a stream of OpenAI's chat that would not tell its usage is made to, unseen by the caller."""
+    limits: tuple[GatewayLimit, ...] = ()
+    """How much may be used, by whom."""
+    usd_rate: Annotated[Number, Field(gt=0)] | None = None
+    """What one USD, in which list prices are, is in the project's currency: for limits of money, and nothing else."""
     workers: Annotated[Whole, Field(ge=1)] = 1
     """Processes that share the work; one for each core at most."""
 

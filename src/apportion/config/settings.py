@@ -23,7 +23,7 @@ from apportion.config.gateway import Gateway
 from apportion.config.policies import CategoryRule, Policies, Scope, Unallocated
 from apportion.config.rules import ProportionalRule, Rule
 from apportion.config.sources import Bill, Directory, Meter, Prices, Rates, Seats, Usage
-from apportion.config.written import DimensionName, Text, Written
+from apportion.config.written import DimensionName, Text, Written, Zone
 
 
 class Settings(Written):
@@ -33,6 +33,8 @@ class Settings(Written):
     """The company, as reports show it."""
     currency: Text
     """The one ledger currency, an ISO 4217 code; others are converted."""
+    time_zone: Zone = "UTC"
+    """Whose calendar limits go by, such as `Europe/Berlin`; accounting periods are UTC."""
     owner: Text = "team"
     """The dimension that is charged; statements by other dimensions re-cut the same cents."""
     policies: Policies = Policies()

@@ -10,7 +10,9 @@ import re
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import Annotated, Any, Self
+from zoneinfo import available_timezones
 
 from pydantic import (
     BaseModel,
@@ -148,6 +150,14 @@ def _owner(value: Any) -> Any:
     return value
 
 
+def _zone(value: Any) -> Any:
+    if isinstance(value, str) and value != "UTC" and value not in (known := available_timezones()):
+        near = get_close_matches(value, sorted(known), n=1)
+        cure = f"Did you mean `{near[0]}`?" if near else "Write one of the IANA database, such as `Europe/Berlin`."
+        raise refusal("unknown-time-zone", f"`{value}` is no time zone.", cure)
+    return value
+
+
 class PoolTarget(Written):
     """Feeds the pool of another rule instead of charging an owner."""
 
@@ -157,6 +167,7 @@ class PoolTarget(Written):
 
 Number = Annotated[Decimal, BeforeValidator(_number, json_schema_input_type=Decimal)]
 Whole = Annotated[int, BeforeValidator(_whole, json_schema_input_type=int)]
+Zone = Annotated[str, BeforeValidator(_zone, json_schema_input_type=str)]
 Day = Annotated[date, BeforeValidator(_day, json_schema_input_type=date)]
 Text = Annotated[str, StringConstraints(min_length=1)]
 Constant = Annotated[Text, BeforeValidator(lambda value: value, json_schema_input_type=str | float | bool)]

@@ -19,6 +19,10 @@ from apportion.gateway.tags import Tags
 # Pictures and sound are no text; the size of a request without them is what its tokens can be told from.
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/]{1024,}={0,2}")
 _OPTIONS: Final = re.compile(rb'"stream_options"\s*:\s*(\{|null)')
+# As OpenAI, Anthropic, Gemini and Bedrock have it (their references, read 2026-11-27).
+_MOST_OUTPUT: Final = (
+    "max_completion_tokens", "max_output_tokens", "max_tokens", "max_tokens_to_sample", "maxOutputTokens", "maxTokens",
+)  # fmt: skip
 _ASKED: Final = re.compile(rb'"include_usage"\s*:\s*(true|false|null)')
 
 
@@ -33,6 +37,7 @@ class Asking:
         user_id: Of the caller, where the provider has a field for it.
         input_tokens: Told from the size of its text.
         characters: Of text to be spoken.
+        most_output: Tokens that the answer may have; None where it does not say.
         asked_for_usage: Whether `body` asks for usage that the caller did not ask for.
     """
 
@@ -42,6 +47,7 @@ class Asking:
     user_id: str | None = None
     input_tokens: int = 0
     characters: int = 0
+    most_output: int | None = None
     asked_for_usage: bool = False
 
 
@@ -64,6 +70,7 @@ def read(route: Route, body: bytes, tags: Tags, *, ask_usage: bool) -> Asking:
     asking.model = text(found.get("model")) or route.model
     asking.streams = found.get("stream") is True
     asking.input_tokens = _tokens(body)
+    asking.most_output = _most_output(found)
     spoken = found.get("input")
     if route.operation.form is None and isinstance(spoken, str):
         asking.characters = len(spoken)
@@ -83,6 +90,17 @@ def _tags(found: dict[str, Any], tags: Tags, asking: Asking) -> None:
     tags.add_all(found.get("requestMetadata"))
     for name in ("safety_identifier", "user"):
         asking.user_id = asking.user_id or text(found.get(name))
+
+
+def _most_output(found: dict[str, Any]) -> int | None:
+    """How many tokens all answers together may have."""
+    inner = found.get("generationConfig") or found.get("inferenceConfig")
+    for place in (found, inner) if isinstance(inner, dict) else (found,):
+        for name in _MOST_OUTPUT:
+            if isinstance(most := place.get(name), int) and most > 0:
+                answers = place.get("n") or place.get("candidateCount")
+                return most * (answers if isinstance(answers, int) and answers > 0 else 1)
+    return None
 
 
 def _tokens(body: bytes) -> int:

@@ -11,6 +11,7 @@ from typing import Final
 from apportion.gateway.admission import Who
 from apportion.gateway.asking import Asking
 from apportion.gateway.heads import Head
+from apportion.gateway.limits import Hold
 from apportion.gateway.meters.format import Asked
 from apportion.gateway.records import Attempt
 from apportion.gateway.refusals import Style
@@ -40,6 +41,8 @@ class Call:
         asking: What its body says.
         status: Of the answer; None while there is none.
         first_byte: When the answer began, by the worker's clock.
+        hold: What it has reserved of budgets; None where it has nothing.
+        over: Limits that it is beyond and that only warn.
     """
 
     head: Head
@@ -54,6 +57,8 @@ class Call:
     asking: Asking = field(default_factory=lambda: Asking(b""))
     status: int | None = None
     first_byte: float | None = None
+    hold: Hold | None = None
+    over: tuple[str, ...] = ()
 
     @property
     def style(self) -> Style:
@@ -96,6 +101,7 @@ class Call:
             tags=self.tags.values,
             tags_dropped=self.tags.dropped,
             missing_tags=self.missing,
+            over_limits=self.over,
             batch=operation.batch,
             bills=operation.bills,
             status=self.status,

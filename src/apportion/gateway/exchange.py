@@ -103,7 +103,7 @@ class Exchange:
 
     def _begin_body(self) -> None:
         size = self._call.head.length
-        looked_into = self._call.route.operation.bills and _is_json(self._call.head)
+        looked_into = self._call.route.operation.bills and self._call.head.may_be_json
         if looked_into and (size is None or size <= self._worker.terms.most_body_bytes):
             self._buffer = []
         elif not self._admitted():
@@ -151,13 +151,17 @@ class Exchange:
 
     def _admitted(self) -> bool:
         """Whether nothing stands against the call, now that all of its tags are known."""
-        if not self._call.route.operation.bills:
-            return True
-        self._call.missing = missing_tags(self._call.tags, self._worker.terms, self._call.who.key)
-        refused = refused_for(self._call.missing, self._worker.terms, self._call.who.key)
-        if refused is not None:
-            self.refuse(refused)
-        return refused is None
+        if self._call.route.operation.bills:
+            self._call.missing = missing_tags(self._call.tags, self._worker.terms, self._call.who.key)
+            refused = refused_for(self._call.missing, self._worker.terms, self._call.who.key)
+            if refused is not None:
+                self.refuse(refused)
+                return False
+        budgets = self._worker.budgets
+        beyond = None if budgets is None else budgets.admit(self._call)
+        if beyond is not None:
+            self.refuse(beyond.refused, retry_after=beyond.retry_after)
+        return beyond is None
 
     # --- the upstream
 
@@ -294,7 +298,7 @@ class Exchange:
         self._gone_at = self._worker.time()
         if self._outbound is None and self._ready is None and self._call.status is None:
             self.ended = True
-            self._worker.done(self)
+            self._done()
         elif not self._request_done:
             self._give_up("caller_gone")
         elif self._outbound is not None:
@@ -318,7 +322,7 @@ class Exchange:
         self._worker.refused(why.code)
         self._caller.send(rejection(self._call.style, why.status, why.code, why.message, retry_after=retry_after))
         self._caller.finished(keep=self._call.head.keep_alive)
-        self._worker.done(self)
+        self._done()
 
     def _give_up(self, outcome: str) -> None:
         """End an attempt whose answer does not come, or comes no further."""
@@ -347,7 +351,7 @@ class Exchange:
         if not self.caller_gone:
             self._caller.send(rejection(self._call.style, status, code, message))
             self._caller.finished(keep=self._call.head.keep_alive)
-        self._worker.done(self)
+        self._done()
 
     # --- the end
 
@@ -361,7 +365,7 @@ class Exchange:
         else:
             self._write_down(measure, outcome)
             self._release(data, whole=whole)
-        self._worker.done(self)
+        self._done()
 
     def _release(self, data: bytes, *, whole: bool) -> None:
         if self.caller_gone:
@@ -374,6 +378,8 @@ class Exchange:
             self._caller.broken()
 
     def _write_down(self, measure: Measure, outcome: str, durable: Callable[[], None] | None = None) -> None:
+        if self._worker.budgets is not None:
+            self._worker.budgets.end(self._call, measure, outcome)
         attempt = self._call.attempt(outcome, self._worker.time())
         try:
             self._worker.write_down(lines(attempt, measure), durable)
@@ -381,11 +387,11 @@ class Exchange:
             if durable is not None:
                 durable()
 
+    def _done(self) -> None:
+        if self._worker.budgets is not None:
+            self._worker.budgets.drop(self._call)
+        self._worker.done(self)
+
     def _tell(self, data: bytes) -> None:
         if not self.caller_gone:
             self._caller.send(data)
-
-
-def _is_json(head: Head) -> bool:
-    """Whether a body may be JSON: whatever a careless client calls it, but no form with files in it."""
-    return not (head.get(b"content-type") or "").strip().lower().startswith("multipart/")

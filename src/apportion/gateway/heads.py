@@ -50,6 +50,11 @@ class Head(NamedTuple):
     keep_alive: bool
     old: bool
 
+    @property
+    def may_be_json(self) -> bool:
+        """Whether its body may be JSON: whatever a careless client calls it, but no form with files in it."""
+        return not self.known.get(b"content-type", b"").strip().lower().startswith(b"multipart/")
+
     def get(self, name: bytes) -> str | None:
         """The value of a header as text."""
         value = self.known.get(name)

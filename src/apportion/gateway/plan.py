@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from apportion.gateway.keys import KeyTable, from_rows, to_rows
+from apportion.gateway.limits import Budget, from_said, to_said
 from apportion.gateway.upstream import Auth, Receives, Terms, Upstream
 
 _FILE: Final = "file:"
@@ -61,6 +62,8 @@ class Plan:
         refuse_when_full: See `Terms`.
         strict: See `Terms`.
         ask_usage: See `Terms`.
+        counters: The folder of the counters of limits.
+        budget: The limits.
     """
 
     log: Path
@@ -73,6 +76,8 @@ class Plan:
     refuse_when_full: bool = False
     strict: bool = False
     ask_usage: bool = True
+    counters: Path = Path()
+    budget: Budget = field(default_factory=Budget)
 
     def write(self, path: Path) -> None:
         """Put it in place of what stands there, in one step.
@@ -83,6 +88,7 @@ class Plan:
         upstreams = {name: each._asdict() for name, each in self.upstreams.items()}
         said = {each.name: getattr(self, each.name) for each in fields(self)}
         said |= {"log": str(self.log), "upstreams": upstreams, "keys": to_rows(self.keys)}
+        said |= {"counters": str(self.counters), "budget": to_said(self.budget)}
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(f"{path.name}.{os.getpid()}")
         beside.touch(0o600)
@@ -101,6 +107,7 @@ class Plan:
         try:
             upstreams = {name: Provided(**each) for name, each in said["upstreams"].items()}
             made = {"log": Path(said["log"]), "upstreams": upstreams, "keys": from_rows(said["keys"])}
+            made |= {"counters": Path(said["counters"]), "budget": from_said(said["budget"])}
             return cls(**said | made | {"requires": tuple(said["requires"])})
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{path} is no plan of a gateway: {error}") from error

@@ -44,6 +44,7 @@ async def serve(path: Path, listening: socket.socket) -> None:
     seen = _mark(path)
     plan = Plan.read(path)
     worker = Worker(plan.terms(), plan.keys, UsageLog(plan.log, socket.gethostname()), loop)
+    worker.take_up(plan)
     server = await loop.create_server(lambda: Inbound(worker), sock=listening, backlog=BACKLOG)
     ending = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -67,8 +68,7 @@ async def serve(path: Path, listening: socket.socket) -> None:
 def _reload(path: Path, worker: Worker) -> None:
     """Take up a new plan; calls at work keep the one that they began with."""
     try:
-        plan = Plan.read(path)
-        worker.terms, worker.keys = plan.terms(), plan.keys
+        worker.take_up(Plan.read(path))
     except (OSError, ValueError) as error:
         _LOG.error("the new settings are not taken up: %s", error)
 

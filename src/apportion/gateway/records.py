@@ -37,6 +37,7 @@ class Attempt(NamedTuple):
         outcome: One of `OUTCOMES`.
         milliseconds: From its beginning to its end.
         first_byte_ms: To the first byte of the answer.
+        over_limits: Limits that it was beyond and that only warn.
         via: The way by which it was metered: `gateway`, `capture`, `otlp`, `litellm` or `rows`.
     """
 
@@ -60,6 +61,7 @@ class Attempt(NamedTuple):
     outcome: str
     milliseconds: int | None
     first_byte_ms: int | None
+    over_limits: tuple[str, ...] = ()
     via: str = "gateway"
 
 
@@ -133,6 +135,8 @@ def _once(attempt: Attempt, measure: Measure) -> dict[str, Any]:
         said["flags"] = list(measure.flags)
     if attempt.tags_dropped:
         said["tags_dropped"] = attempt.tags_dropped
+    if attempt.over_limits:
+        said["over_limits"] = list(attempt.over_limits)
     if attempt.missing_tags:
         said["missing_tags"] = list(attempt.missing_tags)
     return said

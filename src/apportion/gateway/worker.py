@@ -10,12 +10,14 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
+from apportion.gateway.budgets import Budgets
 from apportion.gateway.delivery import Delivery
 from apportion.gateway.exchange import Exchange
 from apportion.gateway.heads import Head
 from apportion.gateway.inbound import Inbound
 from apportion.gateway.keys import KeyTable
 from apportion.gateway.outbound import Pool
+from apportion.gateway.plan import Plan
 from apportion.gateway.receivers.table import PATHS
 from apportion.gateway.upstream import Terms, Upstream
 from apportion.gateway.usage_log import LogFullError, UsageLog
@@ -52,8 +54,23 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._log = log
         self._pools: dict[Upstream, Pool] = {}
+        # None where there are no limits, so that a call without them costs nothing.
+        self.budgets: Budgets | None = None
         self._waiting: list[Sequence[Mapping[str, Any]]] = []
         self._sweeper = loop.call_later(_SWEEP_SECONDS, self._sweep)
+
+    def take_up(self, plan: Plan) -> None:
+        """Work as a plan says from now on; calls at work go on as they began.
+
+        Raises:
+            ValueError: An address in it is none.
+            OSError: The counters of its limits cannot be kept.
+        """
+        self.terms, self.keys = plan.terms(), plan.keys
+        if self.budgets is not None:
+            self.budgets.take(plan.budget)
+        elif plan.budget.limits:
+            self.budgets = Budgets(plan.counters, plan.budget, time.time())
 
     def pool(self, upstream: Upstream) -> Pool:
         """The connections to an upstream."""
@@ -179,6 +196,8 @@ class Worker:
         self._retry()
         if self._waiting:
             _LOG.error("%d records could not be written and are lost", len(self._waiting))
+        if self.budgets is not None:
+            self.budgets.close()
         self.reader.shutdown(cancel_futures=True)
         self._log.close()
 
@@ -190,6 +209,8 @@ class Worker:
             inbound.sweep(now)
         for pool in self._pools.values():
             pool.sweep(now)
+        if self.budgets is not None:
+            self.budgets.look(time.time())
         self._retry()
         self._log.tick()
         self._sweeper = self.loop.call_later(_SWEEP_SECONDS, self._sweep)

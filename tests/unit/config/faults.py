@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 HEAD = "company: A\ncurrency: USD\ndimensions: {team: [{tag: team}]}\n"
+LIMITS = "gateway: {providers: {openai: {}}, limits: "
 TOP = "company: A\ncurrency: USD\n"
 
 
@@ -41,6 +42,37 @@ FAULTS: list[tuple[str, str, str]] = [
         "bad-address",
         "It has the machine's credentials.",
         HEAD + "gateway: {providers: {openai: {url: §'http://169.254.169.254'}}}\n",
+    ),
+    ("unknown-time-zone", "No such place.", "time_zone: §Berlin\n" + HEAD),
+    (
+        "missing-key",
+        "A limit of nothing.",
+        HEAD + LIMITS + "[§{name: l, per: day}]}\n",
+    ),
+    (
+        "two-units",
+        "A limit of two things.",
+        HEAD + LIMITS + "[{name: l, per: day, calls: 1, §money: 2}]}\n",
+    ),
+    (
+        "unknown-dimension",
+        "A limit looks at what no call carries.",
+        HEAD + LIMITS + "[{name: l, per: day, calls: 1, each: [§tema]}]}\n",
+    ),
+    (
+        "unknown-dimension",
+        "A limit looks at what no call carries.",
+        HEAD + LIMITS + "[{name: l, per: day, calls: 1, for: {§tema: a}}]}\n",
+    ),
+    (
+        "duplicate-name",
+        "Two limits share a name.",
+        HEAD + LIMITS + "[{name: l, per: day, calls: 1}, {name: §l, per: day, calls: 1}]}\n",
+    ),
+    (
+        "missing-key",
+        "List prices are in USD.",
+        HEAD.replace("USD", "EUR") + LIMITS + "[{name: l, per: day, money: §2}]}\n",
     ),
     (
         "bad-key-from",
