@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from apportion.config.dimensions import BUILT_IN
 from apportion.config.document import Document
-from apportion.config.gateway import KNOWN, OWN_PATHS, Gateway, GatewayLimit
+from apportion.config.gateway import OWN_PATHS, Gateway, GatewayLimit
 from apportion.config.settings import Settings
 from apportion.config.shape import meant, nearest
 from apportion.errors import Problem
+from apportion.known_providers import KNOWN
 
 Steps = tuple[str | int, ...]
 

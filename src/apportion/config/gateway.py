@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from apportion.addresses import Address
 from apportion.config.written import DimensionName, Number, Text, Whole, Written, refusal
+from apportion.known_providers import KNOWN, Auth, Known
 
 _LISTEN: Final = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>\d{1,5})")
 _KEY_FROM: Final = re.compile(r"[A-Z_][A-Z0-9_]*|file:/\S+")
@@ -18,37 +19,6 @@ _MOST_PORT: Final = 65535
 # The first parts of paths of the gateway itself.
 OWN_PATHS: Final = frozenset({"healthz", "readyz", "metrics", "v1"})
 
-
-Auth = Literal["bearer", "x-api-key", "api-key", "x-goog-api-key", "sigv4", "none"]
-
-
-class Known(NamedTuple):
-    """A provider whose address everybody shares.
-
-    Attributes:
-        provider: As OpenTelemetry names it.
-        url: Of its API.
-        auth: How it is told who calls.
-    """
-
-    provider: str
-    url: str
-    auth: Auth = "bearer"
-
-
-# Sources: the providers' API references, and the names of `gen_ai.provider.name`, read 2026-11-27.
-KNOWN: Final[Mapping[str, Known]] = {
-    "openai": Known("openai", "https://api.openai.com"),
-    "anthropic": Known("anthropic", "https://api.anthropic.com", "x-api-key"),
-    "gemini": Known("gcp.gemini", "https://generativelanguage.googleapis.com", "x-goog-api-key"),
-    "mistral": Known("mistral_ai", "https://api.mistral.ai"),
-    "groq": Known("groq", "https://api.groq.com/openai"),
-    "deepseek": Known("deepseek", "https://api.deepseek.com"),
-    "xai": Known("x_ai", "https://api.x.ai"),
-    "perplexity": Known("perplexity", "https://api.perplexity.ai"),
-    "cohere": Known("cohere", "https://api.cohere.com"),
-    "openrouter": Known("openrouter", "https://openrouter.ai/api"),
-}
 
 _AUTH: Final[Mapping[str, Auth]] = {
     "anthropic": "x-api-key",

@@ -88,6 +88,7 @@ class AwsChain:
     def __init__(self, profile: str | None = None) -> None:
         self._profile = profile
         self._found: Any = None
+        self._last: Credentials | None = None
 
     def look(self) -> Credentials:
         """Find credentials, or renew those that expire.
@@ -96,23 +97,38 @@ class AwsChain:
             NoCredentialsError: There are none.
         """
         try:
-            session = importlib.import_module("botocore.session")
+            found = self._look()
         except ImportError:
             raise NoCredentialsError(f"{_NONE}: it needs `pip install 'apportion[bedrock]'` to find any") from None
-        try:
-            if not hasattr(self._found, "refresh_needed"):
-                self._found = session.Session(profile=self._profile).get_credentials()
-            found = None if self._found is None else self._found.get_frozen_credentials()
         except Exception as error:
-            # The chain ends in networks, files and commands of others; whatever they raise, there are no credentials.
+            # The chain ends in networks, files and commands of others, which may raise whatever they like.
+            if self._last is not None and self._expires and not self._found.refresh_needed(0):
+                _LOG.warning("AWS credentials cannot be renewed and will expire soon: %s", _kind(error))
+                return self._last
             self._found = None
-            _LOG.warning("AWS credentials cannot be had: %s", type(error).__name__)
-            raise NoCredentialsError(f"{_NONE}: finding them failed with {type(error).__name__}") from error
+            raise NoCredentialsError(f"{_NONE}: looking for them failed with {_kind(error)}") from error
         if found is None:
-            self._found = None
             how = "give it a role, a profile, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
             raise NoCredentialsError(f"{_NONE}; {how}")
-        return Credentials(found.access_key, found.secret_key, found.token or None)
+        self._last = Credentials(found.access_key, found.secret_key, found.token or None)
+        return self._last
+
+    @property
+    def _expires(self) -> bool:
+        return hasattr(self._found, "refresh_needed")
+
+    def _look(self) -> Any:
+        if not self._expires:
+            session = importlib.import_module("botocore.session")
+            self._found = session.Session(profile=self._profile).get_credentials()
+        return None if self._found is None else self._found.get_frozen_credentials()
+
+
+def _kind(error: Exception) -> str:
+    """What sort of error: its text may quote what a command of the user wrote, and that may be a secret."""
+    said = getattr(error, "response", None)
+    code = said.get("Error", {}).get("Code", "") if isinstance(said, dict) else ""
+    return f"{type(error).__name__} {code}".rstrip()
 
 
 class Endpoint(NamedTuple):
@@ -234,6 +250,8 @@ class Signer:
             found, why = self._source.look(), ""
         except NoCredentialsError as error:
             why = str(error)
+        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it was
+            why = f"{_NONE}: looking for them failed with {_kind(error)}"
         try:
             self._loop.call_soon_threadsafe(self._found, found, why)
         except RuntimeError:
@@ -322,7 +340,7 @@ def _timestamp(second: int) -> str:
     return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def _key(secret: str, day: str, region: str, service: str) -> bytes:
     key = f"AWS4{secret}".encode()
     for part in (day, region, service, "aws4_request"):

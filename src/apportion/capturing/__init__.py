@@ -1,0 +1,1 @@
+"""Calls metered inside the process that makes them, for scripts and jobs that cannot change their base URL."""

@@ -1,0 +1,1 @@
+"""Calls metered inside the process that makes them: real clients, on loopback."""
