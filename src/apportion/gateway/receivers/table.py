@@ -10,12 +10,7 @@ from apportion.gateway.receivers.receiver import Receiver
 
 # The module and the function of each; a module is loaded when the first request for it comes.
 PATHS: Final = {
-    "/v1/traces": ("otlp", "traces"),
-    "/v1/logs": ("otlp", "logs"),
-    "/v1/metrics": ("otlp", "metrics"),
     "/v1/usage": ("rows", "receive"),
-    "/v1/litellm": ("litellm", "receive"),
-    "/v1/jobs": ("jobs", "receive"),
 }
 
 
