@@ -10,6 +10,9 @@ from apportion.gateway.receivers.receiver import Receiver
 
 # The module and the function of each; a module is loaded when the first request for it comes.
 PATHS: Final = {
+    "/v1/traces": ("otlp", "traces"),
+    "/v1/logs": ("otlp", "logs"),
+    "/v1/metrics": ("otlp", "metrics"),
     "/v1/usage": ("rows", "receive"),
 }
 
