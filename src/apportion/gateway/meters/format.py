@@ -14,9 +14,9 @@ from apportion.gateway.meters.measure import Measure, Part
 Document = Mapping[str, Any]
 
 _LONGEST_RAW: Final = 4096
-_LONGEST_TEXT: Final = 64
-# A text in JSON that is too long to be a name, told without reading it: none of its characters is a quote.
-_LONG: Final = re.compile(r'"[^"]{65}')
+# A text in JSON that can be no name, told without reading it: it is too long, or has a character that no name has.
+_NO_NAME: Final = re.compile(r'[^\w.:/@+\-{}\[\],"]|"[^"]{65}', re.ASCII)
+_NAME: Final = re.compile(r"[\w.:/@+-]{0,64}", re.ASCII)
 _NOTHING: Final[Mapping[str, Any]] = {}
 _IDENTIFIER: Final = re.compile(r"[\w.:/@+ -]{1,200}", re.ASCII)
 # English text and code have about four characters to a token with the tokenizers of all large providers.
@@ -178,27 +178,27 @@ def objects(value: Any) -> list[Mapping[str, Any]]:
 
 
 def raw(*usages: Any) -> str:
-    """Usage objects as JSON: one as it is, several as a list; no text that is longer than an identifier."""
+    """Usage objects as JSON: one as it is, several as a list; no text that can be no name."""
     kept = [usage for usage in usages if usage is not None]
     if not kept:
         return ""
     try:
         whole = kept[0] if len(kept) == 1 else kept
         found = orjson.dumps(whole).decode()
-        if len(found) > _LONGEST_TEXT and _LONG.search(found):
-            found = orjson.dumps(_short(whole)).decode()
+        if _NO_NAME.search(found):
+            found = orjson.dumps(_names_only(whole)).decode()
     except (orjson.JSONEncodeError, RecursionError):
         return ""
     return found if len(found) <= _LONGEST_RAW else ""
 
 
-def _short(value: Any) -> Any:
+def _names_only(value: Any) -> Any:
     kind = type(value)
     if kind is dict:
-        return {key: _short(each) for key, each in value.items() if len(key) <= _LONGEST_TEXT}
+        return {key: _names_only(each) for key, each in value.items() if _NAME.fullmatch(key)}
     if kind is list:
-        return [_short(each) for each in value]
-    return None if kind is str and len(value) > _LONGEST_TEXT else value
+        return [_names_only(each) for each in value]
+    return None if kind is str and not _NAME.fullmatch(value) else value
 
 
 def error_of(document: Document) -> str:
