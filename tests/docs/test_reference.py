@@ -73,7 +73,7 @@ def settings_of(schema: object) -> Iterator[str]:
 
 
 def test_every_setting_is_documented() -> None:
-    schemas = sorted((DOCS / "schema").glob("*.json"))
+    schemas = sorted((DOCS / "schema").glob("*.schema.json"))
     assert schemas, "docs/schema holds no JSON Schema"
     page = (DOCS / "project.md").read_text(encoding="utf-8")
     named = {word for span in re.findall(r"`([^`\n]+)`", page) for word in re.findall(r"\w+", span)}

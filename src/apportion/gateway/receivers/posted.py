@@ -74,7 +74,10 @@ def rows_of(received: Received) -> list[Row]:
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        # Clients send lines under the name of JSON, too: where they are lines, they are read as such.
+        # Clients send lines under the name of JSON, too: where they are lines, they are read as such. A list that was
+        # cut off is none, although one of its lines may be an object.
+        if body.lstrip().startswith(b"["):
+            raise _no_json(str(error)) from None
         return _lines(body, str(error))
     rows = document if isinstance(document, list) else [document]
     _bounded(len(rows))
@@ -98,8 +101,12 @@ def _lines(body: bytes, whole: str) -> list[Row]:
     _bounded(len(lines))
     rows = [Row(number, _object_of(line)) for number, line in lines]
     if len(lines) == 1 or all(isinstance(row.found, Fault) for row in rows):
-        raise UnreadableError(400, "body-no-json", f"the body is no JSON: {whole}")
+        raise _no_json(whole)
     return rows
+
+
+def _no_json(why: str) -> UnreadableError:
+    return UnreadableError(400, "body-no-json", f"the body is no JSON: {why}")
 
 
 def _object_of(line: bytes) -> Mapping[str, Any] | Fault:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Callable, Mapping
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -13,6 +16,7 @@ import orjson
 from apportion.focus import TABLES
 from apportion.gateway.receivers.posted import Fault, Tally, UnreadableError, refusal, rows_of
 from apportion.gateway.receivers.receiver import Answered, Received
+from apportion.gateway.records import OUTCOMES
 from apportion.gateway.tags import Tags
 
 _USAGE: Final = {column.name: column for column in TABLES["usage"].columns}
@@ -22,13 +26,38 @@ _UNCLEAR: Final = {
     "input_tokens": "write `uncached_input_tokens`, and `cache_read_tokens` and the `cache_write_…_tokens` beside it",
     "cache_write_tokens": "write `cache_write_5m_tokens`, `cache_write_1h_tokens` or `cache_write_other_tokens`",
 }
-_OWN: Final = ("state", "why", "upstream")
+# What the usage log says beside the columns of a usage file, and its sender can know.
+_OWN: Final = (
+    "state",
+    "why",
+    "upstream",
+    "outcome",
+    "status",
+    "milliseconds",
+    "first_byte_ms",
+    "fees",
+    "cost_reported",
+)
+# What the gateway says itself; a line of its log cannot be sent again as a row of somebody else's.
+_GIVEN: Final = frozenset({"record_id", "via", "part", "parts", "crc", "sent_by", "flags", "tags_dropped", "usage"})
 _STATES: Final = ("measured", "estimated", "missing")
+COLUMNS: Final = tuple(name for name in (*_USAGE, *_OWN) if name not in _UNCLEAR)
+_COUNTS: Final = tuple(name for name, column in _USAGE.items() if column.kind == "integer")
 # What people and models say stands under these names; it is never kept, and a sender should know.
 _TEXTS: Final = frozenset(
     {"messages", "prompt", "prompts", "input", "content", "completion", "completions", "response", "request", "choices",
-     "text", "instructions", "system", "contents", "candidates", "input_messages", "output_messages"}
+     "text", "instructions", "system", "contents", "candidates", "input_messages", "output_messages", "inputs",
+     "outputs", "answer", "question", "query", "body", "request_body", "response_body", "system_prompt",
+     "system_instruction", "tool_calls", "gen_ai.prompt", "gen_ai.completion", "gen_ai.input.messages",
+     "gen_ai.output.messages", "gen_ai.system_instructions", "input.value", "output.value"}
 )  # fmt: skip
+# So many unknown columns of a row are told; the rest of them is counted.
+_MOST_UNKNOWN: Final = 10
+_LONGEST_NAME: Final = 64
+_MOST_FEES: Final = 32
+_FEE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
+_DECIMAL: Final = re.compile(r"\d{1,15}([.]\d{1,18})?", re.ASCII)
+_LOWEST_STATUS, _HIGHEST_STATUS = 100, 599
 _MOST_TOKENS: Final = 10**12
 _LONGEST_TEXT: Final = 256
 _LONGEST_KEY: Final = 255
@@ -47,14 +76,16 @@ class _Sender(NamedTuple):
     Attributes:
         key_id: Of the gateway's key.
         tags: Of that key.
-        again: What makes the same body known again; empty where its sender does not say.
+        again: What tells the same body from another that says the same; empty where its sender does not say.
         now: When it came.
+        alike: How often each row was there, by what it says.
     """
 
     key_id: str
     tags: Mapping[str, str]
     again: str
     now: datetime
+    alike: Counter[bytes]
 
 
 def receive(received: Received) -> Answered:
@@ -67,13 +98,15 @@ def receive(received: Received) -> Answered:
         rows = rows_of(received)
     except UnreadableError as error:
         return refusal(error)
-    sender = _Sender(received.key_id, received.tags, again, datetime.fromtimestamp(received.received_at, UTC))
+    now = datetime.fromtimestamp(received.received_at, UTC)
+    sender = _Sender(received.key_id, received.tags, again, now, Counter())
     tally = Tally()
     for number, found in rows:
         if isinstance(found, Fault):
             tally.reject(number, found)
             continue
-        made = _record(found, number, sender)
+        # To look for the name that was meant takes longer than all the rest.
+        made = _record(found, sender, near=not tally.full)
         if isinstance(made, dict):
             tally.accept((made,))
         else:
@@ -81,41 +114,66 @@ def receive(received: Received) -> Answered:
     return tally.answered()
 
 
-def _record(row: Mapping[str, Any], number: int, sender: _Sender) -> dict[str, Any] | list[Fault]:
+def _record(row: Mapping[str, Any], sender: _Sender, *, near: bool) -> dict[str, Any] | list[Fault]:
     """The record of a row, or everything that is wrong with it."""
     said: dict[str, Any] = {}
     faults: list[Fault] = []
+    unknown = [written for written in row if written not in _NAMES and written not in _OWN]
+    faults += [_unknown(written, near=near) for written in unknown[:_MOST_UNKNOWN]]
+    if len(unknown) > _MOST_UNKNOWN:
+        faults.append(Fault(None, f"{len(unknown) - _MOST_UNKNOWN} further columns are not known", "leave them out"))
     for written, value in row.items():
-        name = written if written in _OWN else _NAMES.get(written)
-        if name is None:
-            faults.append(_unknown(written))
-        elif name in _UNCLEAR:
+        name = _NAMES.get(written, written)
+        if name in _UNCLEAR:
             faults.append(Fault(written, "it does not say whether cached tokens are among them", _UNCLEAR[name]))
         elif name in said:
             faults.append(Fault(written, f"the row says `{name}` twice", "leave one of them out"))
-        elif value is not None:
+        elif value is not None and (written in _NAMES or written in _OWN):
             try:
                 said[name] = _reader(name)(value, sender.now)
             except _Refused as refused:
                 reason, cure = refused.args
                 faults.append(Fault(written, reason, cure))
-    for name, cure in (("provider", "write who answered, such as `openai`"), ("called_at", "write when, in UTC")):
-        if name not in said and not any(_NAMES.get(fault.column or "") == name for fault in faults):
-            faults.append(Fault(name, f"the row has no `{name}`", cure))
-    return faults or _made(said, row, number, sender)
+    faults += _lacking(said, {_NAMES.get(fault.column or "") for fault in faults})
+    if not faults and said.get("state") != "missing" and not any(name in said for name in (*_COUNTS, "fees")):
+        faults.append(Fault(None, "the row counts nothing", "give its tokens, `requests` or `fees`"))
+    return faults or _made(said, row, sender)
 
 
-def _made(said: dict[str, Any], row: Mapping[str, Any], number: int, sender: _Sender) -> dict[str, Any]:
-    identity = [sender.key_id, sender.again, number] if sender.again else [sender.key_id, dict(row)]
-    hashed = hashlib.blake2b(orjson.dumps(identity, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
+def _lacking(said: Mapping[str, Any], wrong: Collection[str | None]) -> list[Fault]:
+    """The columns that every row has to have and this one has not; those that are wrong are told already."""
+    needed = {"provider": "write who answered, such as `openai`", "called_at": "write when, in UTC"}
+    return [
+        Fault(name, f"the row has no `{name}`", cure)
+        for name, cure in needed.items()
+        if name not in said and name not in wrong
+    ]
+
+
+def _identity(row: Mapping[str, Any], sender: _Sender) -> str:
+    """The name of a row's record, which is the same when the row is sent again and for no other row.
+
+    It is made of who sends it, of the key of its body and of what it says; where rows of a body say the same, also of
+    which of them it is: two calls may be alike, and both count.
+    """
+    told = orjson.dumps([sender.key_id, sender.again, row], option=orjson.OPT_SORT_KEYS)
+    made = hashlib.blake2b(told, digest_size=16)
+    alike = made.digest()
+    sender.alike[alike] += 1
+    made.update(b"#%d" % sender.alike[alike])
+    return f"row_{made.hexdigest()}"
+
+
+def _made(said: dict[str, Any], row: Mapping[str, Any], sender: _Sender) -> dict[str, Any]:
+    record_id = _identity(row, sender)
     tags = Tags(dict(sender.tags))
     tags.add_all(said.pop("tags", None))
     record: dict[str, Any] = {
-        "record_id": f"row_{hashed}",
+        "record_id": record_id,
         "via": "rows",
         "state": "measured",
         "outcome": "ok",
-        "call_id": f"row_{hashed}",
+        "call_id": record_id,
         "part": 1,
         "parts": 1,
         "requests": 1,
@@ -125,27 +183,31 @@ def _made(said: dict[str, Any], row: Mapping[str, Any], number: int, sender: _Se
     }
     if tags.dropped:
         record["tags_dropped"] = tags.dropped
+    if record.get("reasoning_tokens", 0) > record.get("output_tokens", 0):
+        record["flags"] = ["more reasoning than output"]
     return record
 
 
-def _unknown(written: str) -> Fault:
-    shown = written[:64]
+def _unknown(written: str, *, near: bool) -> Fault:
+    shown = written[:_LONGEST_NAME]
     if written.lower() in _TEXTS:
         return Fault(shown, "it carries what people or models say, and none of that is kept", "leave it out")
-    near = difflib.get_close_matches(written, [*_NAMES, *_OWN], n=1)
-    cure = f"did you mean `{near[0]}`?" if near else "leave it out, or make it one of the `tags`"
+    if written in _GIVEN:
+        return Fault(shown, "the gateway says it itself", "leave it out")
+    meant = _nearest(written) if near and len(written) <= _LONGEST_NAME else None
+    cure = f"did you mean `{meant}`?" if meant else "leave it out, or make it one of the `tags`"
     return Fault(shown, "no column of usage is called so", cure)
+
+
+@lru_cache(maxsize=1024)
+def _nearest(written: str) -> str | None:
+    found = difflib.get_close_matches(written, [*_NAMES, *_OWN], n=1)
+    return found[0] if found else None
 
 
 def _reader(name: str) -> Callable[[Any, datetime], Any]:
     """How the value of a column is read."""
-    if name == "called_at":
-        return _instant
-    if name == "tags":
-        return _tags
-    if name == "state":
-        return _state
-    return _count if name in _USAGE and _USAGE[name].kind == "integer" else _text
+    return _READERS.get(name) or (_count if name in _COUNTS else _text)
 
 
 def _count(value: Any, _: datetime) -> int:
@@ -173,6 +235,43 @@ def _state(value: Any, _: datetime) -> str:
     if value not in _STATES:
         raise _Refused("it is none of the three states", f"write {', '.join(f'`{each}`' for each in _STATES)}")
     return str(value)
+
+
+def _outcome(value: Any, _: datetime) -> str:
+    if value not in OUTCOMES:
+        raise _Refused("it is none of the outcomes", f"write {', '.join(f'`{each}`' for each in OUTCOMES)}")
+    return str(value)
+
+
+def _processing(value: Any, _: datetime) -> str:
+    if value != "batch":
+        raise _Refused("it is no kind of processing", "write `batch`, or leave it out")
+    return "batch"
+
+
+def _status(value: Any, now: datetime) -> int:
+    found = _count(value, now)
+    if not _LOWEST_STATUS <= found <= _HIGHEST_STATUS:
+        raise _Refused(f"{found} is no status of HTTP", "write 200, or leave it out")
+    return found
+
+
+def _fees(value: Any, now: datetime) -> dict[str, int]:
+    cure = 'write {"web_searches": 2}'
+    if not isinstance(value, dict) or len(value) > _MOST_FEES:
+        raise _Refused(f"it is {_kind(value)} and no object of at most {_MOST_FEES} counts", cure)
+    for name in value:
+        if not _FEE.fullmatch(name):
+            raise _Refused("a name in it is none", cure)
+    return {name: _count(number, now) for name, number in value.items()}
+
+
+def _amount(value: Any, _: datetime) -> str:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    said = orjson.dumps(value).decode() if number else value
+    if not isinstance(said, str) or not _DECIMAL.fullmatch(said):
+        raise _Refused("it is no amount", 'write it as "0.0123", without a sign, a currency or an exponent')
+    return said
 
 
 def _tags(value: Any, _: datetime) -> Mapping[str, Any]:
@@ -208,3 +307,17 @@ def _kind(value: Any) -> str:
         dict: "an object",
     }
     return kinds.get(type(value), "nothing")
+
+
+_READERS: Final[Mapping[str, Callable[[Any, datetime], Any]]] = {
+    "called_at": _instant,
+    "tags": _tags,
+    "state": _state,
+    "outcome": _outcome,
+    "processing": _processing,
+    "status": _status,
+    "milliseconds": _count,
+    "first_byte_ms": _count,
+    "fees": _fees,
+    "cost_reported": _amount,
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from apportion.gateway.receivers.posted import MOST_ROWS, MOST_SHOWN
 from apportion.gateway.receivers.receiver import Answered, Received
+from apportion.gateway.receivers.rows import COLUMNS as TAKEN
 from apportion.gateway.receivers.rows import receive
 
 NOW = datetime(2026, 11, 27, 14, 31, tzinfo=UTC).timestamp()
@@ -97,12 +99,24 @@ def test_good_rows_are_taken_beside_bad_ones() -> None:
         ("tags", "team=search", "a text and no object", '{"team": "search"}'),
         ("state", "sure", "none of the three states", "`measured`"),
         ("completion_tokens", 1, "says `output_tokens` twice", "leave one"),
+        ("outcome", "fine", "none of the outcomes", "`ok`"),
+        ("status", 7, "7 is no status of HTTP", "200"),
+        ("processing", "secret", "no kind of processing", "`batch`"),
+        ("milliseconds", -5, "-5 is below 0", "what was counted"),
+        ("fees", [1], "it is a list", '{"web_searches": 2}'),
+        ("fees", {"Web searches": 1}, "a name in it is none", '{"web_searches": 2}'),
+        ("fees", {"web_searches": "secret"}, "a text and no whole number", "a whole number"),
+        ("cost_reported", "-1", "no amount", '"0.0123"'),
+        ("cost_reported", 1e-30, "no amount", '"0.0123"'),
+        ("gen_ai.input.messages", ["secret"], "what people or models say", "leave it out"),
+        ("record_id", "secret", "the gateway says it itself", "leave it out"),
+        ("x" * 5000, 1, "no column of usage", "leave it out"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_cure(column: str, value: object, reason: str, cure: str) -> None:
     error = fault(ROW | {column: value})
     assert error["row"] == 1
-    assert error["column"] == column
+    assert error["column"] == column[:64]
     assert reason in error["reason"]
     assert cure in error["cure"]
     assert "secret" not in json.dumps(error)
@@ -146,17 +160,74 @@ def test_a_body_sent_again_is_the_same_records() -> None:
     assert records(sent([ROW]))[0]["record_id"] == records(sent([dict(reversed(ROW.items()))]))[0]["record_id"]
 
 
+def test_rows_that_say_the_same_are_each_a_call() -> None:
+    alike = {name: value for name, value in ROW.items() if name != "call_id"}
+    first, again = records(sent([alike, ROW, alike])), records(sent([alike, ROW, alike]))
+    assert len({record["record_id"] for record in first}) == 3
+    assert [record["record_id"] for record in first] == [record["record_id"] for record in again]
+    # Another body that says the same is taken for the same one sent again; a key tells them apart.
+    assert records(sent([alike]))[0]["record_id"] == first[0]["record_id"]
+    keys = [records(sent([alike], idempotency_key=key))[0]["record_id"] for key in ("one", "two")]
+    assert len({*keys, first[0]["record_id"]}) == 3
+
+
+def test_what_was_mended_is_sent_again_under_its_key() -> None:
+    bad = ROW | {"output_tokens": -1}
+    (first,) = records(sent([bad, ROW], idempotency_key="post-1"))
+    mended = records(sent([bad | {"output_tokens": 1}, ROW], idempotency_key="post-1"))
+    alone = records(sent([bad | {"output_tokens": 1}], idempotency_key="post-1"))
+    assert mended[1]["record_id"] == first["record_id"]
+    # What is left out changes no name, and another row never takes the name of one that is there.
+    assert mended[0]["record_id"] == alone[0]["record_id"] != first["record_id"]
+
+
+def test_all_that_a_sender_can_know_is_kept() -> None:
+    more = {"state": "estimated", "why": "counted by hand", "outcome": "cut", "status": 200, "milliseconds": 10,
+            "first_byte_ms": 2, "fees": {"web_searches": 2}, "cost_reported": 0.25, "processing": "batch",
+            "workspace": "w-1", "reasoning_tokens": 51}  # fmt: skip
+    (record,) = records(sent([ROW | more]))
+    assert {name: record[name] for name in more} == more | {"cost_reported": "0.25"}
+    assert record["flags"] == ["more reasoning than output"]
+
+
+def test_a_row_that_counts_nothing_is_refused() -> None:
+    row = {"provider": "openai", "called_at": NOW}
+    assert fault(row) == {"row": 1, "column": None, "reason": "the row counts nothing",
+                          "cure": "give its tokens, `requests` or `fees`"}  # fmt: skip
+    assert [sent([row | {name: value}]).status for name, value in (
+        ("state", "missing"), ("requests", 1), ("fees", {"images": 1}), ("output_tokens", 0))] == [200] * 4  # fmt: skip
+
+
+def test_a_list_that_was_cut_off_is_no_lines() -> None:
+    body = b"[\n" + b",\n".join(json.dumps(ROW).encode() for _ in range(3))
+    assert sent(body).status == 400
+
+
+def test_hostile_rows_take_little_time() -> None:
+    rows = [{f"colum{number}x{place}": 1 for place in range(40)} for number in range(2000)]
+    begun = time.process_time()
+    said = json.loads(sent(rows).body)
+    assert time.process_time() - begun < 5
+    assert (said["rejected"], len(said["errors"])) == (2000, MOST_SHOWN)
+    assert said["errors"][10] == {"row": 1, "column": None, "reason": "30 further columns are not known",
+                                  "cure": "leave them out"}  # fmt: skip
+
+
 def test_faults_beyond_those_that_are_read_are_counted() -> None:
     said = json.loads(sent([ROW | {"zzz": 1, "yyy": 2}] * MOST_SHOWN).body)
     assert (said["rejected"], len(said["errors"]), said["errors_not_shown"]) == (MOST_SHOWN, MOST_SHOWN, MOST_SHOWN)
 
 
 ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text(max_size=20),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
     max_leaves=8,
 )
-COLUMNS = st.sampled_from([*ROW, "state", "messages", "requests", "user_id", "tags", "zzz"])
+COLUMNS = st.sampled_from([*ROW, *TAKEN, "messages", "input_tokens", "zzz"])
 
 
 @given(st.lists(st.dictionaries(COLUMNS, ANYTHING, max_size=6) | ANYTHING, min_size=1, max_size=6))
