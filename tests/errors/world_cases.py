@@ -28,6 +28,7 @@ from tests.errors.folder import ALLOCATE, CALLS, SETTINGS, bill, charge, setting
 
 RUN = (("run",),)
 GATEWAY = "gateway: {providers: {openai: {}}}\n"
+SECURED = "gateway: {providers: {openai: {}}, tls: {certificate: tls/gateway.pem, key: tls/gateway.key}}\n"
 
 
 def books_of(folder: Path) -> Path:
@@ -287,6 +288,13 @@ WORLD: dict[str, Case] = {
         code=1,
         world=_taken_port,
         cure="`gateway: listen:`",
+    ),
+    "tls-unusable": Case(
+        {"apportion.yaml": settings() + SECURED, "tls/gateway.key": "none"},
+        says=("tls/gateway.pem", "cannot be read: No such file"),
+        words=("gateway",),
+        code=1,
+        cure="`gateway: tls: certificate:`",
     ),
     "no-such-key": Case(
         {"apportion.yaml": settings()},

@@ -48,7 +48,7 @@ def test_what_was_sent_is_on_the_disk_when_its_sender_hears_of_it(tmp_path: Path
         assert records[0]["key"] == "ak_1"
         assert records[0]["tags"] == {"team": "search"}
         assert caller.send(post(b"c")).answer()[0] == 200
-        assert stage.call(lambda: stage.worker.counts["received_usage_accepted"]) == 3
+        assert stage.call(lambda: stage.worker.metrics.of("received", "usage", "accepted")) == 3
         assert stage.heard == []
 
 

@@ -313,7 +313,7 @@ def test_a_full_disk_follows_the_policy(tmp_path: Path, monkeypatch: pytest.Monk
         full = False
         found = stage.records(1 if refuses else 2)
         assert {record["state"] for record in found} == {"measured"}
-        assert stage.worker.counts["records_lost"] == 0
+        assert stage.worker.metrics.of("records_lost") == 0
         assert caller.send(request()).answer()[0] == 200
 
 

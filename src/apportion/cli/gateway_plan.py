@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Iterable
 from datetime import datetime
@@ -10,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import orjson
-import typer
 
+from apportion.cli.gateway_access import Securing, trust_of
 from apportion.cli.gateway_budget import Budgeting
 from apportion.errors import ApportionError
 from apportion.gateway.keys import Key, KeyTable, from_rows, to_rows
 from apportion.gateway.plan import Plan, Provided
+from apportion.gateway.telling import tell
 from apportion.project import Project
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from apportion.books.keys import StandingKey
     from apportion.config.gateway import Gateway
 
-_FIXED: Final = ("listen", "log", "workers")
+_FIXED: Final = ("listen", "log", "metrics", "workers")
 
 
 class Planner:
@@ -42,6 +44,9 @@ class Planner:
         self.settings = _settings(project)
         self.state = project.state / "gateway"
         self.budgeting = Budgeting(project.folder, self.state)
+        self.securing = Securing(project.folder)
+        # How often changed settings were left out.
+        self.refused = 0
         self._seen = self._mark()
         self._books: Books | None = None
         self._number: int | None = None
@@ -67,7 +72,7 @@ class Planner:
         if plan == self.plan:
             return False
         if settings:
-            typer.echo("the gateway goes on with the new settings", err=True)
+            tell("reload", "the gateway goes on with the new settings")
         self.plan = plan
         self._warn()
         return True
@@ -87,19 +92,23 @@ class Planner:
             ask_usage=settings.ask_usage,
             counters=self.budgeting.counters,
             budget=self.budgeting.budget(self._project.settings),
+            tls=self.securing.files(settings.tls),
+            trust=trust_of(settings),
+            logs=settings.logs,
+            access_log=settings.access_log,
         )
 
     def _provided(self, name: str) -> Provided:
         known = self.settings.resolved(name)
         key_from = self.settings.providers[name].key_from
-        return Provided(known.provider, known.url, known.auth, key_from, _stamp(key_from))
+        return Provided(known.provider, known.url, known.auth, key_from, _stamp(key_from), self.settings.injects(name))
 
     def _warn(self) -> None:
         """Say which of the providers' keys are not where they should be."""
         for name, each in self.plan.upstreams.items():
             if each.key_from is not None and each.secret() is None:
                 cannot = f"calls to /{name} with a key of the gateway are refused"
-                typer.echo(f"{each.key_from} holds no key: {cannot}", err=True)
+                tell("no-key", f"{each.key_from} holds no key: {cannot}", level=logging.WARNING, upstream=name)
 
     # --- the settings
 
@@ -109,19 +118,21 @@ class Planner:
         try:
             settings = _settings(project)
         except ApportionError as error:
-            typer.echo(f"{error.text()}\n\nthe gateway goes on as it was", err=True)
+            self.refused += 1
+            tell("reload-refused", "the gateway goes on as it was", level=logging.ERROR, block=error.text())
             return
         fixed = [key for key in _FIXED if getattr(settings, key) != getattr(self.settings, key)]
         if fixed:
             listed = ", ".join(f"`{key}`" for key in fixed)
-            typer.echo(f"{listed} of the gateway changed: that takes a new start", err=True)
+            tell("restart-needed", f"{listed} of the gateway changed: that takes a new start", level=logging.WARNING)
         self._project = project
         self.settings = settings.model_copy(update={key: getattr(self.settings, key) for key in _FIXED})
 
     def _mark(self) -> tuple[object, ...]:
         """What changes when the settings, or a file with a provider's key, do."""
         files = [each.key_from for each in self.settings.providers.values()]
-        return (_stamp(f"file:{self._project.folder / 'apportion.yaml'}"), *(_stamp(file) for file in files))
+        settings = _stamp(f"file:{self._project.folder / 'apportion.yaml'}")
+        return (settings, *(_stamp(file) for file in files), self.securing.mark(self.settings.tls))
 
     # --- the keys
 
@@ -141,7 +152,8 @@ class Planner:
                 changes = view.key_changes()
         except ApportionError as error:
             if error.slug != "no-books" and not self._silent:
-                typer.echo(f"{error.text()}\n\nthe gateway goes on with the keys that it knows", err=True)
+                goes_on = "the gateway goes on with the keys that it knows"
+                tell("books-unreadable", goes_on, level=logging.WARNING, block=error.text())
                 self._silent = True
             return None
         self._number, self._silent = number, False

@@ -30,6 +30,7 @@ def check_gateway(settings: Settings, document: Document, left_out: frozenset[st
         return
     yield from _providers(settings.gateway, document)
     yield from _required(settings, settings.gateway, document, left_out)
+    yield from _named_by_others(settings, settings.gateway, document, left_out)
     for number, limit in enumerate(settings.gateway.limits):
         yield from _limit(settings, settings.gateway, document, left_out, number, limit)
 
@@ -59,6 +60,26 @@ def _required(settings: Settings, gateway: Gateway, document: Document, left_out
             message = f"The gateway requires the tag `{tag}`, which no dimension is called."
             cure = meant(tag, [name for name in settings.dimension_names if name not in BUILT_IN])
             place = ("gateway", "requires", number)
+            yield document.problem("unknown-dimension", message, place, cure=cure or None, severity="warning")
+
+
+def _named_by_others(
+    settings: Settings, gateway: Gateway, document: Document, left_out: frozenset[str]
+) -> Iterator[Problem]:
+    """Tags that a proxy's headers stand for, or that are injected, and that no dimension is called."""
+    known = {*settings.dimension_names, *left_out}
+    said: list[tuple[str, Steps]] = []
+    if gateway.trust is not None:
+        said += [(tag, ("gateway", "trust", "headers", name)) for name, tag in gateway.trust.headers.items()]
+    places: list[tuple[object, Steps]] = [(gateway.inject, ("gateway", "inject"))]
+    places += [(one.inject, ("gateway", "providers", name, "inject")) for name, one in gateway.providers.items()]
+    for names, place in places:
+        if isinstance(names, tuple):
+            said += [(tag, (*place, number)) for number, tag in enumerate(names)]
+    for tag, place in said:
+        if tag not in known and tag != "user":
+            message = f"No dimension is called `{tag}`, so nothing is made of that tag."
+            cure = meant(tag, [name for name in settings.dimension_names if name not in BUILT_IN])
             yield document.problem("unknown-dimension", message, place, cure=cure or None, severity="warning")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from ipaddress import ip_address, ip_network
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints
@@ -16,6 +17,12 @@ from apportion.known_providers import KNOWN, Auth, Known
 _LISTEN: Final = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>\d{1,5})")
 _KEY_FROM: Final = re.compile(r"[A-Z_][A-Z0-9_]*|file:/\S+")
 _MOST_PORT: Final = 65535
+_HEADER: Final = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
+_OWN_HEADERS: Final = ("x-apportion-", "proxy-", "sec-", "content-", "accept")
+_OTHERS: Final = frozenset(
+    {"authorization", "x-api-key", "api-key", "x-goog-api-key", "host", "connection", "transfer-encoding", "te",
+     "trailer", "upgrade", "expect", "baggage", "keep-alive", "date", "signature", "digest", "cookie"}
+)  # fmt: skip
 # The first parts of paths of the gateway itself.
 OWN_PATHS: Final = frozenset({"healthz", "readyz", "metrics", "v1"})
 
@@ -54,6 +61,45 @@ def _listen(value: Any) -> Any:
     return value
 
 
+def _network(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        network = ip_network(value)
+    except ValueError:
+        message = f"`{value}` is no network."
+        raise refusal("bad-address", message, f"Write {_network_meant(value)}.") from None
+    if network.prefixlen == 0:
+        message = f"`{value}` is every address there is: anybody could say who they are."
+        raise refusal("bad-address", message, "Write the addresses of the proxy, such as `10.1.2.0/24`.")
+    return str(network)
+
+
+def _networks(value: Any) -> Any:
+    if value in ([], ""):
+        raise refusal("empty-value", "Nobody is trusted.", "Write the proxy's addresses, or leave `trust:` out.")
+    return [value] if isinstance(value, str) else value
+
+
+def _network_meant(value: str) -> str:
+    try:
+        return f"`{ip_network(value, strict=False)}`, or `{ip_address(value.partition('/')[0])}` for one address"
+    except ValueError:
+        return "`10.1.2.0/24`, or `10.1.2.3` for one address"
+
+
+def _headers(value: Any) -> Any:
+    """Names of headers in lower case; none is one that says something to HTTP, the gateway or the provider."""
+    if not isinstance(value, dict):
+        return value
+    for name in value:
+        shown = str(name).lower()
+        if not _HEADER.fullmatch(shown) or shown in _OTHERS or shown.startswith(_OWN_HEADERS):
+            message = f"`{name}` is no header that a proxy says with who calls."
+            raise refusal("reserved-name", message, "Write the one that it sets, such as `x-forwarded-user`.")
+    return {str(name).lower(): stands_for for name, stands_for in value.items()}
+
+
 Url = Annotated[str, BeforeValidator(_address, json_schema_input_type=str)]
 Listen = Annotated[str, BeforeValidator(_listen, json_schema_input_type=str)]
 KeyFrom = Annotated[str, BeforeValidator(_key_from, json_schema_input_type=str)]
@@ -61,6 +107,8 @@ Names = Annotated[
     tuple[Text, ...],
     BeforeValidator(lambda value: [value] if isinstance(value, str) else value, json_schema_input_type=str | list[str]),
 ]
+Network = Annotated[str, BeforeValidator(_network, json_schema_input_type=str)]
+Inject = bool | Names
 UpstreamName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$", max_length=63)]
 
 
@@ -77,6 +125,34 @@ class Provider(Written):
     as `OPENAI_API_KEY`, or `file:/run/secrets/openai`."""
     auth: Auth | None = None
     """How it is told who calls: `bearer`, the header of that name, or `none`; known for most."""
+    inject: Inject | None = None
+    """As for the gateway, for this provider."""
+
+
+class GatewayTls(Written):
+    """TLS at the address that callers use; each file in PEM, in the project or with its whole path."""
+
+    certificate: Text
+    """The gateway's certificate, and those between it and its authority behind it."""
+    key: Text
+    """Its key, without a password."""
+    client_ca: Text | None = None
+    """The authorities of callers' certificates; with it nobody comes in without one."""
+    subject: DimensionName = "client"
+    """The tag that the name in a caller's certificate becomes, or `user`."""
+
+
+class GatewayTrust(Written):
+    """A proxy in front that knows who calls, and says so in headers."""
+
+    peers: Annotated[tuple[Network, ...], BeforeValidator(_networks, json_schema_input_type=str | list[str])] = Field(
+        alias="from"
+    )
+    """Its addresses; from any other the headers are taken for nothing."""
+    headers: Annotated[
+        Mapping[Text, DimensionName], BeforeValidator(_headers, json_schema_input_type=dict[str, str])
+    ] = Field(min_length=1)
+    """What each header stands for: a tag, or `user`."""
 
 
 class GatewayLimit(Written):
@@ -147,12 +223,34 @@ class Gateway(Written):
     """What one USD, in which list prices are, is in the project's currency: for limits of money, and nothing else."""
     workers: Annotated[Whole, Field(ge=1)] = 1
     """Processes that share the work; one for each core at most."""
+    metrics: Listen | None = None
+    """The address and port at which it is watched: `/metrics` for Prometheus, `/healthz` and `/readyz`."""
+    logs: Literal["text", "json"] = "text"
+    """How it tells of itself on stderr."""
+    access_log: bool = False
+    """Whether each call is told there, too."""
+    tls: GatewayTls | None = None
+    """TLS at the address that callers use."""
+    trust: GatewayTrust | None = None
+    """A proxy in front that knows who calls."""
+    inject: Inject = False
+    """The tags that are written into the provider's own field, so that its reports carry them: a list, or all."""
+
+    def injects(self, name: str) -> tuple[str, ...]:
+        """The tags that are written into a provider's own field; `*` for all of them."""
+        own = self.providers[name].inject
+        said = self.inject if own is None else own
+        return (("*",) if said else ()) if isinstance(said, bool) else said
 
     @property
     def address(self) -> tuple[str, int]:
         """Host and port that it listens on."""
-        host, _, port = self.listen.rpartition(":")
-        return host.strip("[]"), int(port)
+        return _host_and_port(self.listen)
+
+    @property
+    def watched_at(self) -> tuple[str, int] | None:
+        """Host and port at which it is watched; None where it is not."""
+        return None if self.metrics is None else _host_and_port(self.metrics)
 
     def resolved(self, name: str) -> Known:
         """A provider with what is known of it filled in."""
@@ -161,3 +259,8 @@ class Gateway(Written):
         provider = written.provider or known.provider
         auth = written.auth or _AUTH.get(provider, known.auth)
         return Known(provider, written.url or known.url, auth)
+
+
+def _host_and_port(listen: str) -> tuple[str, int]:
+    host, _, port = listen.rpartition(":")
+    return host.strip("[]"), int(port)

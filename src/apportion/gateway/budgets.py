@@ -6,6 +6,7 @@ what was metered until then.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import math
@@ -22,8 +23,8 @@ from apportion.gateway.limits import Budget, Calendar, Counter, Hold, Limit
 from apportion.gateway.meters.format import CHARACTERS_PER_TOKEN
 from apportion.gateway.meters.measure import Measure, Part
 from apportion.gateway.tariff import Priced
+from apportion.gateway.telling import tell
 
-_LOG = logging.getLogger("apportion.gateway")
 # How the files end in which workers ask for prices.
 WANTED: Final = ".wanted"
 # Of a request that does not say how long its answer may be.
@@ -224,7 +225,8 @@ class Budgets:
         else:
             if not self.unpriced:
                 why = found or "its price has not been told"
-                _LOG.warning("%s of %s: %s; limits of money do not see such calls", priced.model, priced.provider, why)
+                message = f"{priced.model} of {priced.provider}: {why}; limits of money do not see such calls"
+                tell("unpriced", message, level=logging.WARNING)
             self.unpriced += 1
 
     def _settled(self, limit: Limit, counter: Counter, number: int) -> None:
@@ -234,7 +236,7 @@ class Budgets:
         for percent in (limit.warn_percent, _HUNDRED):
             if used * _HUNDRED >= limit.most * percent and (counter.key, percent) not in self._told:
                 self._told.add((counter.key, percent))
-                _LOG.warning("limit %s", self._said(limit, counter, used))
+                tell("limit", f"limit {self._said(limit, counter, used)}", level=logging.WARNING, limit=limit.name)
 
     def _said(self, limit: Limit, counter: Counter, used: int) -> str:
         """A limit and what is used of it, for people."""
@@ -266,7 +268,7 @@ class Budgets:
         if priced in self._asked or len(self._asked) >= _MOST_PENDING:
             return
         self._asked.add(priced)
-        with self._wanted.open("a") as file:
+        with contextlib.suppress(OSError), self._wanted.open("a") as file:
             file.write(json.dumps(list(priced)) + "\n")
 
 
@@ -276,7 +278,7 @@ def _facts(call: Call) -> dict[str, str]:
     return {
         "provider": call.upstream.provider if call.upstream else "",
         "model": call.asking.model or call.route.model or "",
-        "user": call.asking.user_id or "",
+        "user": call.user or "",
         **call.tags.values,
         "key": key.name if key is not None else call.who.key_id,
     }

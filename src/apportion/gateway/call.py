@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Final
 
-from apportion.gateway.admission import Who
+from apportion.gateway.admission import Refused, Who
 from apportion.gateway.asking import Asking
 from apportion.gateway.heads import Head
 from apportion.gateway.limits import Hold
@@ -16,7 +16,8 @@ from apportion.gateway.meters.format import Asked
 from apportion.gateway.records import Attempt
 from apportion.gateway.refusals import Style
 from apportion.gateway.routes import FREE, Route
-from apportion.gateway.tags import Tags
+from apportion.gateway.tags import Tags, from_headers
+from apportion.gateway.trust import Given
 from apportion.gateway.upstream import Upstream
 
 # A start of the gateway has a name that no other has; the records of each of its processes are numbered.
@@ -43,6 +44,8 @@ class Call:
         first_byte: When the answer began, by the worker's clock.
         hold: What it has reserved of budgets; None where it has nothing.
         over: Limits that it is beyond and that only warn.
+        given: What is known of it before it says anything itself.
+        vouched_user: The user, as `given` has it.
     """
 
     head: Head
@@ -59,6 +62,24 @@ class Call:
     first_byte: float | None = None
     hold: Hold | None = None
     over: tuple[str, ...] = ()
+    given: Given | None = None
+    vouched_user: str | None = None
+
+    @property
+    def unclear(self) -> Refused | None:
+        """Why it cannot be told for whom it is; None where that is no reason to refuse it."""
+        return None if self.given is None else self.given.refused
+
+    def take_tags(self) -> None:
+        """Take the tags that do not stand in its body; what is there first stays: those of its key, then of a proxy."""
+        if self.given is not None:
+            self.vouched_user = self.given.put_on(self.tags)
+        from_headers(self.tags, self.head.headers)
+
+    @property
+    def user(self) -> str | None:
+        """Who stands behind the call."""
+        return self.vouched_user or self.asking.user_id
 
     @property
     def style(self) -> Style:
@@ -97,7 +118,7 @@ class Call:
             project=self.route.project,
             region=self.route.region,
             key_id=self.who.key_id,
-            user_id=self.asking.user_id,
+            user_id=self.user,
             tags=self.tags.values,
             tags_dropped=self.tags.dropped,
             missing_tags=self.missing,

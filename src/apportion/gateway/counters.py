@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import logging
 import mmap
 import os
 import struct
@@ -18,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+_LOG = logging.getLogger("apportion.gateway")
 _MAGIC: Final = 0x61706C696D697431
 _WORD: Final = 8
 _HEAD_WORDS: Final = 8
@@ -59,6 +61,7 @@ class Counters:
         self._now = now
         self._own = _Slot.take(folder, now)
         self._others: dict[Path, _Slot] = {}
+        self._full = False
         self.look()
 
     def total(self, key: bytes) -> Total:
@@ -84,20 +87,34 @@ class Counters:
             settled: More of it, or less.
             reserved: The same.
         """
-        if not self._own.has_room(key):
-            self._own = self._own.roomy(self._now)
-        self._own.add(key, ends, label, settled, reserved)
+        if self._has_room(key):
+            self._own.add(key, ends, label, settled, reserved)
 
     def mark(self, key: bytes, ends: float, label: tuple[str, ...], at_milliseconds: int) -> None:
         """Set the instant of a counter."""
-        if not self._own.has_room(key):
+        if self._has_room(key):
+            self._own.mark(key, ends, label, at_milliseconds)
+
+    def _has_room(self, key: bytes) -> bool:
+        """Whether a counter is there or can be added; a disk that is full holds up no call, and is told of once."""
+        if self._own.has_room(key):
+            return True
+        self._grow()
+        if not self._own.has_room(key) and not self._full:
+            self._full = True
+            _LOG.error(
+                "there is no room in %s for another counter: limits do not see calls of new values", self._folder
+            )
+        return self._own.has_room(key)
+
+    def _grow(self) -> None:
+        with contextlib.suppress(OSError):
             self._own = self._own.roomy(self._now)
-        self._own.mark(key, ends, label, at_milliseconds)
 
     def look(self, now: float | None = None) -> None:
         """See which other workers there are; to be called now and then."""
         self._now = now if now is not None else self._now
-        self._own = self._own.roomy(self._now)
+        self._grow()
         there = set(self._folder.glob("*.counts"))
         for path in set(self._others) - there:
             self._others.pop(path).close()
@@ -179,7 +196,8 @@ class _Slot:
         if not _is_sound(descriptor, size):
             size = (_HEAD_WORDS + _ROWS * _ROW_WORDS) * _WORD
             os.ftruncate(descriptor, 0)
-            os.ftruncate(descriptor, size)
+            # With its room on the disk: a page that cannot be had later would kill the process that writes it.
+            os.posix_fallocate(descriptor, 0, size)
             os.pwrite(descriptor, struct.pack("q", _MAGIC), 0)
             _label_file(path).write_text("")
         return cls(path, descriptor, mmap.mmap(descriptor, size))
@@ -266,7 +284,7 @@ class _Slot:
         descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         room = max(_ROWS, len(rows) * 2)
-        os.ftruncate(descriptor, (_HEAD_WORDS + room * _ROW_WORDS) * _WORD)
+        os.posix_fallocate(descriptor, 0, (_HEAD_WORDS + room * _ROW_WORDS) * _WORD)
         os.pwrite(descriptor, struct.pack("q", _MAGIC), 0)
         made = _Slot(beside, descriptor, mmap.mmap(descriptor, os.fstat(descriptor).st_size))
         for key, at in rows:
@@ -291,7 +309,7 @@ class _Slot:
         words = self._words
         words[at], words[at + 1], words[at + _ENDS] = first, second, int(ends)
         words[at + _SETTLED] = words[at + _RESERVED] = words[at + _MARK] = 0
-        with _label_file(self.path).open("a") as file:
+        with contextlib.suppress(OSError), _label_file(self.path).open("a") as file:
             file.write(json.dumps([key.hex(), *label]) + "\n")
         # Only now is it there for the others.
         words[_COUNT] = number + 1

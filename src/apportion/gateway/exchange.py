@@ -23,11 +23,11 @@ from apportion.gateway.onward import onward
 from apportion.gateway.records import lines
 from apportion.gateway.refusals import rejection
 from apportion.gateway.routes import meter, route
-from apportion.gateway.tags import from_headers
 from apportion.gateway.usage_log import LogFullError
 
 if TYPE_CHECKING:
     from apportion.gateway.outbound import Outbound
+    from apportion.gateway.trust import Given
     from apportion.gateway.worker import Worker
 
 _ERROR: Final = 400
@@ -40,12 +40,13 @@ class Exchange:
         worker: Whose it is.
         caller: The connection that it came by.
         head: Of its request.
+        given: What is known of the call before it says anything itself.
     """
 
-    def __init__(self, worker: Worker, caller: Caller, head: Head) -> None:
+    def __init__(self, worker: Worker, caller: Caller, head: Head, given: Given | None = None) -> None:
         self._worker = worker
         self._caller = caller
-        self._call = Call(head, time.time(), worker.time())
+        self._call = Call(head, time.time(), worker.time(), given=given)
         self.moved = self._call.began
         self._buffer: list[bytes] | None = None
         self._size = 0
@@ -81,7 +82,7 @@ class Exchange:
         if refused is not None:
             self.refuse(refused)
             return
-        from_headers(self._call.tags, self._call.head.headers)
+        self._call.take_tags()
         self._begin_body()
 
     def _refused(self) -> Refused | None:
@@ -93,7 +94,7 @@ class Exchange:
             )
         if worker.full and worker.terms.refuse_when_full:
             return Refused(503, "log-full", "usage cannot be written down now, and calls are not let through without")
-        found = who(self._call.head, upstream, worker.terms, worker.keys, self._call.called_at)
+        found = self._call.unclear or who(self._call.head, upstream, worker.terms, worker.keys, self._call.called_at)
         if isinstance(found, Refused):
             return found
         self._call.who = found
@@ -145,6 +146,8 @@ class Exchange:
         terms = self._worker.terms
         self._looked_into = True
         self._call.asking = asking.read(self._call.route, body, self._call.tags, ask_usage=terms.ask_usage)
+        if self._call.upstream is not None and self._call.upstream.inject:
+            self._worker.inject(self._call)
         self._held = self._call.asking.body
         if self._admitted():
             self._go()

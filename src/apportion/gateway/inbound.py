@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import httptools
 
 from apportion.gateway import heads
+from apportion.gateway.certificates import subject
 from apportion.gateway.heads import Head, Header
 from apportion.gateway.refusals import rejection
+from apportion.gateway.trust import NOBODY, Peer
 
 if TYPE_CHECKING:
     from apportion.gateway.delivery import Delivery
@@ -39,6 +41,8 @@ class Inbound(asyncio.Protocol):
         self._closing = False
         self._more = False
         self._since = worker.time()
+        self._secure = False
+        self.peer = NOBODY
 
     # --- asyncio
 
@@ -49,6 +53,11 @@ class Inbound(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=_HIGH_WATER)
         self._parser = httptools.HttpRequestParser(self)
         self._worker.inbounds.add(self)
+        place = transport.get_extra_info("peername")
+        shown = transport.get_extra_info("peercert")
+        self._secure = transport.get_extra_info("sslcontext") is not None
+        # A Unix socket has a path, or nothing, at the other end, and no address.
+        self.peer = Peer(str(place[0]) if isinstance(place, tuple) else "", subject(shown))
 
     def data_received(self, data: bytes) -> None:
         """Read what came; a request that cannot be read is answered and ends the connection."""
@@ -65,11 +74,14 @@ class Inbound(asyncio.Protocol):
             if isinstance(inner, _RefusedError):
                 self._bad(inner.status, inner.code, inner.message)
             else:
+                if isinstance(error, httptools.HttpParserCallbackError) and inner is not None:
+                    self._worker.failed("a request could not be taken up", inner)
                 self._bad(400, "request-malformed", "the request is not one of HTTP/1.1")
 
     def eof_received(self) -> bool:
         """A caller that has closed its half behind a whole request may still wait for the answer."""
-        return self._exchange is not None and self._request_done
+        # With TLS half a connection cannot stay.
+        return self._exchange is not None and self._request_done and not self._secure
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - either way it is gone
         """The caller has left."""

@@ -267,10 +267,18 @@ class Pool:
         upstream: Which.
         terms: How long to wait, and how many to have.
         loop: Of the worker.
+        told: Is told why a connection could not be had.
     """
 
-    def __init__(self, upstream: Upstream, terms: Terms, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        upstream: Upstream,
+        terms: Terms,
+        loop: asyncio.AbstractEventLoop,
+        told: Callable[[Upstream, BaseException], None] | None = None,
+    ) -> None:
         self._upstream = upstream
+        self._told = told
         self._terms = terms
         self._loop = loop
         self._idle: deque[Outbound] = deque()
@@ -344,7 +352,10 @@ class Pool:
 
     def _opened(self, done: asyncio.Task[Outbound], ready: Callable[[Outbound | None], None]) -> None:
         self._opening -= 1
-        if done.cancelled() or done.exception() is not None:
+        failed = None if done.cancelled() else done.exception()
+        if done.cancelled() or failed is not None:
+            if failed is not None and self._told is not None:
+                self._told(self._upstream, failed)
             ready(None)
             return
         self._all.add(done.result())

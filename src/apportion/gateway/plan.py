@@ -11,8 +11,11 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from apportion.gateway.certificates import Files
 from apportion.gateway.keys import KeyTable, from_rows, to_rows
 from apportion.gateway.limits import Budget, from_said, to_said
+from apportion.gateway.telling import Form
+from apportion.gateway.trust import Trust
 from apportion.gateway.upstream import Auth, Receives, Terms, Upstream
 
 _FILE: Final = "file:"
@@ -27,6 +30,7 @@ class Provided(NamedTuple):
         auth: How it is told who calls.
         key_from: Where the gateway's own key for it is: a variable of the environment, or `file:` and a path.
         stamp: Changes when the file does.
+        inject: See `Upstream`.
     """
 
     provider: str
@@ -34,6 +38,7 @@ class Provided(NamedTuple):
     auth: Auth = "bearer"
     key_from: str | None = None
     stamp: int = 0
+    inject: tuple[str, ...] = ()
 
     def secret(self) -> str | None:
         """The gateway's own key; None where there is none, or none to be found."""
@@ -64,6 +69,10 @@ class Plan:
         ask_usage: See `Terms`.
         counters: The folder of the counters of limits.
         budget: The limits.
+        tls: Where TLS of the gateway's own address finds what it needs; None where there is none.
+        trust: See `Terms`.
+        logs: How it tells of itself.
+        access_log: See `Terms`.
     """
 
     log: Path
@@ -78,6 +87,10 @@ class Plan:
     ask_usage: bool = True
     counters: Path = Path()
     budget: Budget = field(default_factory=Budget)
+    tls: Files | None = None
+    trust: Trust | None = None
+    logs: Form = "text"
+    access_log: bool = False
 
     def write(self, path: Path) -> None:
         """Put it in place of what stands there, in one step.
@@ -89,6 +102,7 @@ class Plan:
         said = {each.name: getattr(self, each.name) for each in fields(self)}
         said |= {"log": str(self.log), "upstreams": upstreams, "keys": to_rows(self.keys)}
         said |= {"counters": str(self.counters), "budget": to_said(self.budget)}
+        said |= {"trust": self.trust and self.trust.said(), "tls": self.tls and self.tls._asdict()}
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(f"{path.name}.{os.getpid()}")
         beside.touch(0o600)
@@ -105,9 +119,12 @@ class Plan:
         """
         said: Any = orjson.loads(path.read_bytes())
         try:
-            upstreams = {name: Provided(**each) for name, each in said["upstreams"].items()}
+            upstreams = {
+                name: Provided(**each | {"inject": tuple(each["inject"])}) for name, each in said["upstreams"].items()
+            }
             made = {"log": Path(said["log"]), "upstreams": upstreams, "keys": from_rows(said["keys"])}
             made |= {"counters": Path(said["counters"]), "budget": from_said(said["budget"])}
+            made |= {"trust": said["trust"] and Trust.of(said["trust"]), "tls": said["tls"] and Files.of(said["tls"])}
             return cls(**said | made | {"requires": tuple(said["requires"])})
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{path} is no plan of a gateway: {error}") from error
@@ -119,7 +136,7 @@ class Plan:
             ValueError: An address is none.
         """
         upstreams = {
-            name: Upstream.of(name, each.provider, each.url, each.auth, each.secret())
+            name: Upstream.of(name, each.provider, each.url, each.auth, each.secret(), each.inject)
             for name, each in self.upstreams.items()
         }
         secure = any(upstream.secure for upstream in upstreams.values())
@@ -133,4 +150,6 @@ class Plan:
             refuse_when_full=self.refuse_when_full,
             strict=self.strict,
             tls=ssl.create_default_context() if secure else None,
+            trust=self.trust,
+            access_log=self.access_log,
         )

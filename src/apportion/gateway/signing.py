@@ -120,6 +120,8 @@ class AwsChain:
     def _look(self) -> Any:
         if not self._expires:
             session = importlib.import_module("botocore.session")
+            # It would tell in full why something failed, and quote what a command of the user wrote.
+            logging.getLogger("botocore").setLevel(logging.CRITICAL)
             self._found = session.Session(profile=self._profile).get_credentials()
         return None if self._found is None else self._found.get_frozen_credentials()
 
@@ -215,7 +217,7 @@ class Signer:
         Args:
             then: Called once in the loop, with why there are none; empty where `sign` will do.
         """
-        if self._credentials is not None:
+        if self._credentials is not None and not self._why:
             then("")
         elif self._why and not self._looking and self._loop.time() - self._looked_at < _TRY_AGAIN_SECONDS:
             then(self._why)
@@ -261,9 +263,12 @@ class Signer:
     def _found(self, found: Credentials | None, why: str) -> None:
         self._looking = False
         self._looked_at = self._loop.time()
-        if found is None and self._credentials is not None:
+        if found is not None:
+            self._credentials = found
+        elif self._credentials is not None:
+            # Calls that were let through before this are signed with what there was; AWS judges them.
             _LOG.error("AWS credentials cannot be renewed, calls to Bedrock are refused: %s", why)
-        self._credentials, self._why = found, why
+        self._why = why
         self._tell(why)
 
     def _tell(self, why: str) -> None:

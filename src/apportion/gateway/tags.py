@@ -60,7 +60,7 @@ def from_headers(tags: Tags, headers: Iterable[Header]) -> None:
     for name, value in headers:
         key = name.lower()
         if key.startswith(OWN) and key not in RESERVED:
-            tags.add(key[len(OWN) :].decode("latin-1").replace("-", "_"), _text(value))
+            tags.add(key[len(OWN) :].decode("latin-1").replace("-", "_"), header_text(value))
         elif key == b"baggage":
             baggage.append(value.decode("latin-1"))
     for entry in ",".join(baggage).split(",") if baggage else ():
@@ -76,7 +76,7 @@ def others_baggage(value: bytes) -> bytes:
     return ",".join(kept).strip().encode("latin-1")
 
 
-def _text(value: bytes) -> str:
+def header_text(value: bytes) -> str:
     """A header's value: UTF-8 where it is that, as most clients send it, else Latin-1."""
     try:
         return value.decode()

@@ -5,9 +5,12 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from apportion.addresses import PORTS, Address
+
+if TYPE_CHECKING:
+    from apportion.gateway.trust import Trust
 
 Receives = Literal["keys", "anyone", "nobody"]
 Auth = Literal["bearer", "x-api-key", "api-key", "x-goog-api-key", "sigv4", "none"]
@@ -26,6 +29,7 @@ class Upstream:
         prefix: Stands before every path; empty or begins with a slash.
         auth: How it is told who calls.
         secret: The gateway's own key for it; None where callers bring theirs.
+        inject: Tags that are written into the provider's own field for such things; `*` for all.
     """
 
     name: str
@@ -36,16 +40,25 @@ class Upstream:
     prefix: str = ""
     auth: Auth = "bearer"
     secret: str | None = None
+    inject: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, name: str, provider: str, url: str, auth: Auth = "bearer", secret: str | None = None) -> Upstream:
+    def of(
+        cls,
+        name: str,
+        provider: str,
+        url: str,
+        auth: Auth = "bearer",
+        secret: str | None = None,
+        inject: tuple[str, ...] = (),
+    ) -> Upstream:
         """An upstream at an address.
 
         Raises:
             ValueError: The address is no plain one, or one that no provider has.
         """
         found = Address.of(url)
-        return cls(name, provider, found.host, found.port, found.secure, found.prefix, auth, secret)
+        return cls(name, provider, found.host, found.port, found.secure, found.prefix, auth, secret, inject)
 
     @property
     def host_header(self) -> bytes:
@@ -78,6 +91,8 @@ class Terms:
         most_body_bytes: Of a request that is looked into; a larger one is passed on unseen.
         most_connections: To one upstream, of one worker.
         tls: For upstreams that are spoken to with it.
+        trust: Who is trusted to say whom a call is for; None for nobody.
+        access_log: Whether each call is told in the gateway's log.
     """
 
     upstreams: Mapping[str, Upstream] = field(default_factory=dict)
@@ -98,3 +113,5 @@ class Terms:
     most_body_bytes: int = 32 << 20
     most_connections: int = 1000
     tls: ssl.SSLContext | None = None
+    trust: Trust | None = None
+    access_log: bool = False

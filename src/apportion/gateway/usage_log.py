@@ -118,6 +118,9 @@ class UsageLog:
         self._wake = threading.Event()
         self._stopped = False
         self._dirty = False
+        # For who counts.
+        self.written_bytes = 0
+        self.sealed_segments = 0
         folder.mkdir(parents=True, exist_ok=True)
         self._syncer = threading.Thread(target=self._sync_forever, name="usage-log", daemon=True)
         self._syncer.start()
@@ -139,6 +142,7 @@ class UsageLog:
                 segment = self._next()
             segment.write(lines)
             segment.records += len(records)
+            self.written_bytes += len(lines)
             self._dirty = True
             if durable is not None:
                 self._waiting.append(durable)
@@ -175,6 +179,7 @@ class UsageLog:
         if segment is None:
             return
         segment.seal()
+        self.sealed_segments += bool(segment.records)
         self._dirty = False
 
     def _sync_forever(self) -> None:

@@ -5,24 +5,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from apportion.gateway.budgets import Budgets
+from apportion.gateway.call import Call
 from apportion.gateway.delivery import Delivery
 from apportion.gateway.exchange import Exchange
 from apportion.gateway.heads import Head
 from apportion.gateway.inbound import Inbound
+from apportion.gateway.injection import inject
 from apportion.gateway.keys import KeyTable
+from apportion.gateway.metrics import Metrics
 from apportion.gateway.outbound import Pool
 from apportion.gateway.plan import Plan
 from apportion.gateway.receivers.table import PATHS
+from apportion.gateway.telling import Seldom, fault, tell, tell_call
 from apportion.gateway.upstream import Terms, Upstream
 from apportion.gateway.usage_log import LogFullError, UsageLog
 
-_LOG = logging.getLogger("apportion.gateway")
 _SWEEP_SECONDS: Final = 1.0
 # Records that could not be written wait in memory for the disk to have room again.
 MOST_WAITING: Final = 10_000
@@ -36,9 +38,17 @@ class Worker:
         keys: Who may call.
         log: Where usage is written down.
         loop: Of the process.
+        metrics: Where it counts; where nobody else looks if there are none.
     """
 
-    def __init__(self, terms: Terms, keys: KeyTable, log: UsageLog, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        terms: Terms,
+        keys: KeyTable,
+        log: UsageLog,
+        loop: asyncio.AbstractEventLoop,
+        metrics: Metrics | None = None,
+    ) -> None:
         self.terms = terms
         self.keys = keys
         self.loop = loop
@@ -48,7 +58,8 @@ class Worker:
         self.draining = False
         self.settled = asyncio.Event()
         self.full = False
-        self.counts: Counter[str] = Counter()
+        self.metrics = metrics or Metrics()
+        self.seldom = Seldom()
         # One thread: what is sent is read one after the other, beside the calls.
         self.reader = ThreadPoolExecutor(1, "reader")
         self._tasks: set[asyncio.Task[None]] = set()
@@ -57,6 +68,7 @@ class Worker:
         # None where there are no limits, so that a call without them costs nothing.
         self.budgets: Budgets | None = None
         self._waiting: list[Sequence[Mapping[str, Any]]] = []
+        self._seen_bytes = self._seen_segments = 0
         self._sweeper = loop.call_later(_SWEEP_SECONDS, self._sweep)
 
     def take_up(self, plan: Plan) -> None:
@@ -76,8 +88,20 @@ class Worker:
         """The connections to an upstream."""
         found = self._pools.get(upstream)
         if found is None:
-            found = self._pools[upstream] = Pool(upstream, self.terms, self.loop)
+            found = self._pools[upstream] = Pool(upstream, self.terms, self.loop, self._unreachable)
         return found
+
+    def _unreachable(self, upstream: Upstream, error: BaseException) -> None:
+        self.metrics.add("upstream_failures", upstream.name)
+        why = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+        message = f"{upstream.name} cannot be reached at {upstream.host}:{upstream.port}: {why}"
+        self.seldom.tell("upstream-unreachable", upstream.name, message, upstream=upstream.name)
+
+    def inject(self, call: Call) -> None:
+        """Write a call's tags into the provider's own field, where it has one."""
+        result = inject(call)
+        if result and call.upstream is not None:
+            self.metrics.add("injections", call.upstream.name, result)
 
     def write_down(self, records: Sequence[Mapping[str, Any]], durable: Callable[[], None] | None = None) -> None:
         """Write the records of an attempt.
@@ -89,21 +113,25 @@ class Worker:
         Raises:
             LogFullError: They cannot be written now; they are kept in memory while there is room.
         """
-        self.counts[f"attempts_{records[0]['outcome']}"] += 1
-        self.counts[f"records_{records[0]['state']}"] += 1
+        self.metrics.ended(records)
+        if self.terms.access_log:
+            tell_call(records)
         call = None if durable is None else self._in_loop(durable)
         try:
             self._log.append(records, call)
         except LogFullError as error:
-            self.counts["log_failures"] += 1
-            if not self.full:
-                _LOG.error("the usage log cannot be written: %s; records are kept in memory meanwhile", error.strerror)
+            self._log_failed(error)
             self.full = True
             if len(self._waiting) < MOST_WAITING:
                 self._waiting.append(records)
             else:
-                self.counts["records_lost"] += 1
+                self.metrics.add("records_lost")
             raise
+
+    def _log_failed(self, error: LogFullError, *, then: str = "records are kept in memory meanwhile") -> None:
+        self.metrics.add("log_failures")
+        message = f"the usage log cannot be written: {error.strerror}; {then}"
+        self.seldom.tell("log-full", "", message, level=logging.ERROR)
 
     def _in_loop(self, durable: Callable[[], None]) -> Callable[[], None]:
         def call() -> None:
@@ -113,8 +141,13 @@ class Worker:
 
     def taken(self, caller: Inbound, head: Head) -> Exchange | Delivery:
         """What answers a request: a call on its way to a provider, or usage that others measured."""
+        given = None
+        if self.terms.trust is not None:
+            head, given = self.terms.trust.given(caller.peer, head)
+            if given is not None and given.ignored:
+                self.metrics.add("untrusted_headers", number=given.ignored)
         made: Exchange | Delivery
-        made = Delivery(self, caller, head, time.time()) if head.path in PATHS else Exchange(self, caller, head)
+        made = Delivery(self, caller, head, time.time()) if head.path in PATHS else Exchange(self, caller, head, given)
         self.exchanges.add(made)
         return made
 
@@ -130,8 +163,8 @@ class Worker:
         """
         try:
             self._log.append(records, self._in_loop(durable))
-        except LogFullError:
-            self.counts["log_failures"] += 1
+        except LogFullError as error:
+            self._log_failed(error, then="who sends usage is told to come again")
             raise
 
     def in_background(self, work: Coroutine[Any, Any, None]) -> None:
@@ -143,12 +176,12 @@ class Worker:
     def count_received(self, path: str, counts: Mapping[str, int]) -> None:
         """Count what was sent to a receiver."""
         for what, number in counts.items():
-            self.counts[f"received_{path.rpartition('/')[2]}_{what}"] += number
+            self.metrics.add("received", path.rpartition("/")[2], what, number=number)
 
-    def failed(self, what: str, error: Exception) -> None:
+    def failed(self, what: str, error: BaseException) -> None:
         """Tell whoever runs the gateway of a fault in it."""
-        self.counts["faults"] += 1
-        _LOG.error("%s: %r", what, error, exc_info=error)
+        self.metrics.add("faults")
+        fault(what, error)
 
     def done(self, exchange: Exchange | Delivery) -> None:
         """Forget an exchange that has ended."""
@@ -166,16 +199,21 @@ class Worker:
 
     def refused(self, code: str) -> None:
         """Count a request that was answered without a provider."""
-        self.counts[f"refused_{code}"] += 1
+        self.metrics.add("refused", code)
+        self.seldom.tell("refused", code, f"a request was refused: {code}", code=code)
 
     def own_answer(self, head: Head) -> bytes | None:
         """The answer to a question about the gateway itself; None for everything else."""
         if head.path == "/healthz":
             return _text(200, "ok\n")
         if head.path == "/readyz":
-            ready = not self.draining and not (self.full and self.terms.refuse_when_full)
-            return _text(200, "ready\n") if ready else _text(503, "not ready\n")
+            return _text(200, "ready\n") if self.ready else _text(503, "not ready\n")
         return None
+
+    @property
+    def ready(self) -> bool:
+        """Whether it takes calls."""
+        return not self.draining and not (self.full and self.terms.refuse_when_full)
 
     def drain(self) -> None:
         """Take no more; what is at work goes on, and `settled` is set when nothing is."""
@@ -195,11 +233,15 @@ class Worker:
             pool.close()
         self._retry()
         if self._waiting:
-            _LOG.error("%d records could not be written and are lost", len(self._waiting))
+            self.metrics.add("records_lost", number=len(self._waiting))
+            message = f"{len(self._waiting)} records could not be written and are lost"
+            tell("records-lost", message, level=logging.ERROR, records=len(self._waiting))
         if self.budgets is not None:
             self.budgets.close()
         self.reader.shutdown(cancel_futures=True)
         self._log.close()
+        self._count()
+        self.seldom.close()
 
     def _sweep(self) -> None:
         now = self.time()
@@ -213,7 +255,21 @@ class Worker:
             self.budgets.look(time.time())
         self._retry()
         self._log.tick()
+        self._count()
+        self.seldom.look()
         self._sweeper = self.loop.call_later(_SWEEP_SECONDS, self._sweep)
+
+    def _count(self) -> None:
+        """Count what is not counted where it happens."""
+        metrics, log = self.metrics, self._log
+        metrics.add("log", number=log.written_bytes - self._seen_bytes)
+        metrics.add("segments_sealed", number=log.sealed_segments - self._seen_segments)
+        self._seen_bytes, self._seen_segments = log.written_bytes, log.sealed_segments
+        metrics.set("calls_in_flight", len(self.exchanges))
+        metrics.set("connections", len(self.inbounds))
+        metrics.set("records_waiting", len(self._waiting))
+        metrics.set("log_full", int(self.full))
+        metrics.beat(ready=self.ready)
 
     def _retry(self) -> None:
         """Write what had to wait for the disk."""
@@ -226,7 +282,8 @@ class Worker:
                 return
             self._waiting.pop(0)
         self.full = False
-        _LOG.warning("the usage log can be written again; nothing that waited is missing")
+        message = "the usage log can be written again; nothing that waited is missing"
+        tell("log-writable", message, level=logging.WARNING)
 
 
 def _text(status: int, text: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 HEAD = "company: A\ncurrency: USD\ndimensions: {team: [{tag: team}]}\n"
 LIMITS = "gateway: {providers: {openai: {}}, limits: "
+PROXY = "gateway: {providers: {openai: {}}, trust: "
 TOP = "company: A\ncurrency: USD\n"
 
 
@@ -43,6 +44,10 @@ FAULTS: list[tuple[str, str, str]] = [
         "It has the machine's credentials.",
         HEAD + "gateway: {providers: {openai: {url: §'http://169.254.169.254'}}}\n",
     ),
+    ("bad-address", "A network has bits of a host.", HEAD + PROXY + "{from: §10.1.2.3/8, headers: {x-user: user}}}\n"),
+    ("bad-address", "Everybody would be trusted.", HEAD + PROXY + "{from: [§0.0.0.0/0], headers: {x-user: user}}}\n"),
+    ("empty-value", "Nobody is trusted.", HEAD + PROXY + "{from: §[], headers: {x-user: user}}}\n"),
+    ("reserved-name", "A header is HTTP's own.", HEAD + PROXY + "{from: 10.1.2.3, headers: §{Host: user}}}\n"),
     ("unknown-time-zone", "No such place.", "time_zone: §Berlin\n" + HEAD),
     (
         "missing-key",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import signal
@@ -10,6 +11,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
+
+import pytest
 
 from apportion.gateway.counters import Counters, Total, totals
 
@@ -110,4 +114,20 @@ def test_a_file_that_holds_no_counters_is_begun_anew(tmp_path: Path) -> None:
     counters = Counters(tmp_path, 0.0)
     counters.add(KEY, LATER, ("a",), settled=1)
     assert counters.total(KEY).settled == 1
+    counters.close()
+
+
+def test_a_full_disk_holds_up_no_call_and_is_told_of_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    counters = Counters(tmp_path, 0.0)
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with patch("os.posix_fallocate", side_effect=full):
+        for number in range(5000):
+            counters.add(number.to_bytes(16, "big"), LATER, (str(number),), settled=1)
+    assert counters.total((0).to_bytes(16, "big")).settled == 1
+    assert counters.total((4999).to_bytes(16, "big")).settled == 0
+    assert [record.message.split(":")[0] for record in caplog.records] == [
+        f"there is no room in {tmp_path} for another counter"
+    ]
+    counters.add((4999).to_bytes(16, "big"), LATER, ("4999",), settled=1)
+    assert counters.total((4999).to_bytes(16, "big")).settled == 1
     counters.close()

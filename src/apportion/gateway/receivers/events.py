@@ -9,7 +9,7 @@ the input), the telemetry of Codex (`codex.sse_event` of a completed response), 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from apportion.gateway.receivers import conventions
@@ -59,29 +59,31 @@ _DIALECTS: Final = {
 }
 
 
-def read(events: Sequence[Event], received: Received) -> Taken:
+def read(events: Iterable[Event], received: Received) -> Taken:
     """Take the calls out of log records.
 
     Args:
         events: Of one message.
         received: The request that they came with.
     """
+    number = 0
     calls: dict[str, Call] = {}
     faults: list[str] = []
     for event in events:
+        number += 1
         found = _dialect(event)
         if found is None:
             continue
         name, dialect = found
         if not is_time(event.happened_ns):
-            resource, scope, number = event.place
-            where = f"resourceLogs[{resource}].scopeLogs[{scope}].logRecords[{number}]"
+            resource, scope, item = event.place
+            where = f"resourceLogs[{resource}].scopeLogs[{scope}].logRecords[{item}]"
             faults.append(f"{where} has no time between 2015 and 2100, in nanoseconds of the epoch")
             continue
         call = _call(event, name, dialect, received)
         calls.setdefault(call.record_id, call)
     groups = [records_of(call, received.key_id) for call in calls.values()]
-    return Taken(groups, len(events) - len(groups) - len(faults), faults)
+    return Taken(groups, number - len(groups) - len(faults), faults)
 
 
 def _dialect(event: Event) -> tuple[str, _Dialect] | None:

@@ -10,7 +10,7 @@ span or an event of the same sender has told of it already, so that any row made
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, Final, Literal
 
 import orjson
@@ -60,9 +60,11 @@ def metrics(received: Received) -> Answered:
     return _answered(received, "data_points", lambda body, json: _ignored(_decoded(body, "metrics", json=json)))
 
 
-def _ignored(found: Sequence[Metric]) -> Taken:
-    points = sum(each.points for each in found)
-    tokens = sum(each.points for each in found if each.name.startswith(_TOKENS))
+def _ignored(found: Iterable[Metric]) -> Taken:
+    points = tokens = 0
+    for each in found:
+        points += each.points
+        tokens += each.points if each.name.startswith(_TOKENS) else 0
     return Taken((), points, notes=[f"{tokens} data points of tokens were not counted: {_INSTEAD}"] if tokens else ())
 
 

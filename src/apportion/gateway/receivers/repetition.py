@@ -48,10 +48,8 @@ def repetition(
         same_call: Whether a span and one below it can be about the same call.
     """
     above = {below: up for below, up in _above(parents, weights).items() if same_call(up, below)}
+    # Spans that are each other's parents are not among these, and nobody's repetition.
     upwards = _upwards(above)
-    ordered = set(upwards)
-    # Spans that are each other's parents are nobody's repetition.
-    above = {below: up for below, up in above.items() if below in ordered}
     told_below: set[Key] = set()
     has_below: set[Key] = set()
     for key in upwards:
@@ -60,7 +58,7 @@ def repetition(
             has_below.add(up)
             if weights[key].tells or key in told_below:
                 told_below.add(up)
-    repeated = {key for key in ordered if key in told_below or (key in has_below and not weights[key].tells)}
+    repeated = {key for key in upwards if key in told_below or (key in has_below and not weights[key].tells)}
     told_above: set[Key] = set()
     for key in reversed(upwards):
         up = above.get(key)

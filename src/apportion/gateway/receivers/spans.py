@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from apportion.gateway.receivers import conventions
@@ -43,33 +43,32 @@ class _Seen(NamedTuple):
     region: str | None
 
 
-def read(spans: Sequence[Span], received: Received) -> Taken:
+def read(spans: Iterable[Span], received: Received) -> Taken:
     """Take the calls out of spans.
 
     Args:
-        spans: Of one message.
+        spans: Of one message; all but those of calls are forgotten as they come.
         received: The request that they came with.
     """
+    number = 0
+    parents: dict[Key, Key] = {}
     calls: dict[Key, _Seen] = {}
     faults: list[str] = []
     unknown: Counter[str] = Counter()
     for span in spans:
+        number += 1
+        if span.span_id and span.parent_id:
+            parents.setdefault((span.trace_id, span.span_id), (span.trace_id, span.parent_id))
         operation = conventions.operation(span.name, span.attributes)
-        if operation is None:
-            _, told = _told(span, "")
-            if told.tells:
-                unknown[_said_operation(span)] += 1
-        elif operation:
-            fault = _fault(span)
-            if fault:
-                faults.append(fault)
-            else:
-                calls.setdefault((span.trace_id, span.span_id), _seen(span, operation))
-    parents = {
-        (span.trace_id, span.span_id): (span.trace_id, span.parent_id)
-        for span in spans
-        if span.span_id and span.parent_id
-    }
+        if operation is None and _told(span, "")[1].tells:
+            unknown[_said_operation(span)] += 1
+        if not operation:
+            continue
+        fault = _fault(span)
+        if fault:
+            faults.append(fault)
+        else:
+            calls.setdefault((span.trace_id, span.span_id), _seen(span, operation))
     weights = {key: Weight(seen.told.tells, seen.told.failed) for key, seen in calls.items()}
     found = repetition(parents, weights, lambda up, below: _same_call(calls[up], calls[below]))
     groups = []
@@ -77,7 +76,7 @@ def read(spans: Sequence[Span], received: Received) -> Taken:
         if key not in found.repeated:
             lenders = [calls[each].span for each in _lenders(key, found.above, found.repeated)]
             groups.append(records_of(_call(seen, lenders, received), received.key_id))
-    return Taken(groups, len(spans) - len(groups) - len(faults), faults, list(_notes(unknown)))
+    return Taken(groups, number - len(groups) - len(faults), faults, list(_notes(unknown)))
 
 
 def _fault(span: Span) -> str:

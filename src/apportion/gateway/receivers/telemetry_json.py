@@ -42,14 +42,14 @@ _LOGS: Final = _Signal("resourceLogs", "scopeLogs", "logRecords", "/v1/logs")
 _METRICS: Final = _Signal("resourceMetrics", "scopeMetrics", "metrics", "/v1/metrics")
 
 
-def spans(body: bytes) -> list[Span]:
+def spans(body: bytes) -> Iterator[Span]:
     """The spans of a message.
 
     Raises:
         UnreadableError: It is none.
     """
-    return [
-        Span(
+    for origin, place, each in _items(body, _SPANS):
+        yield Span(
             origin,
             place,
             _identifier(each.get("traceId"), of_trace=True),
@@ -61,17 +61,14 @@ def spans(body: bytes) -> list[Span]:
             _code(each.get("status")) in _FAILED,
             _attributes(each, "a span"),
         )
-        for origin, place, each in _items(body, _SPANS)
-    ]
 
 
-def events(body: bytes) -> list[Event]:
+def events(body: bytes) -> Iterator[Event]:
     """The log records of a message.
 
     Raises:
         UnreadableError: It is none.
     """
-    found = []
     for origin, place, each in _items(body, _LOGS):
         attributes = _attributes(each, "a log record")
         told = each.get("body")
@@ -79,21 +76,18 @@ def events(body: bytes) -> list[Event]:
         happened = _whole(each.get("timeUnixNano")) or _whole(each.get("observedTimeUnixNano"))
         trace_id = _identifier(each.get("traceId"), of_trace=True)
         span_id = _identifier(each.get("spanId"), of_trace=False)
-        found.append(Event(origin, place, trace_id, span_id, name, happened, attributes))
-    return found
+        yield Event(origin, place, trace_id, span_id, name, happened, attributes)
 
 
-def metrics(body: bytes) -> list[Metric]:
+def metrics(body: bytes) -> Iterator[Metric]:
     """The metrics of a message.
 
     Raises:
         UnreadableError: It is none.
     """
-    found = []
     for _, _, each in _items(body, _METRICS):
         data: Any = next((each[name] for name in _DATA if type(each.get(name)) is dict), {})
-        found.append(Metric(_text(each.get("name")), len(_objects(data, "dataPoints", "a metric"))))
-    return found
+        yield Metric(_text(each.get("name")), len(_objects(data, "dataPoints", "a metric")))
 
 
 def _items(body: bytes, signal: _Signal) -> Iterator[tuple[Origin, Place, Mapping[str, Any]]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
 from apportion.gateway.receivers.telemetry import (
     Event,
@@ -17,10 +17,10 @@ from apportion.gateway.receivers.telemetry import (
     short,
 )
 
-_STATUS_CODE_ERROR = 2
+_STATUS_CODE_ERROR: Final = 2
 
 
-def spans(body: bytes) -> list[Span]:
+def spans(body: bytes) -> Iterator[Span]:
     """The spans of a message.
 
     Raises:
@@ -28,30 +28,26 @@ def spans(body: bytes) -> list[Span]:
     """
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-    found = []
     for first, resource in enumerate(_parsed(ExportTraceServiceRequest, body).resource_spans):
         attributes = _attributes(resource.resource.attributes)
         for second, scope in enumerate(resource.scope_spans):
             origin = _origin(attributes, scope.scope)
             for third, each in enumerate(scope.spans):
-                found.append(
-                    Span(
-                        origin,
-                        (first, second, third),
-                        identifier(each.trace_id, of_trace=True),
-                        identifier(each.span_id, of_trace=False),
-                        identifier(each.parent_span_id, of_trace=False),
-                        short(each.name),
-                        each.start_time_unix_nano,
-                        each.end_time_unix_nano,
-                        each.status.code == _STATUS_CODE_ERROR,
-                        _attributes(each.attributes),
-                    )
+                yield Span(
+                    origin,
+                    (first, second, third),
+                    identifier(each.trace_id, of_trace=True),
+                    identifier(each.span_id, of_trace=False),
+                    identifier(each.parent_span_id, of_trace=False),
+                    short(each.name),
+                    each.start_time_unix_nano,
+                    each.end_time_unix_nano,
+                    each.status.code == _STATUS_CODE_ERROR,
+                    _attributes(each.attributes),
                 )
-    return found
 
 
-def events(body: bytes) -> list[Event]:
+def events(body: bytes) -> Iterator[Event]:
     """The log records of a message.
 
     Raises:
@@ -59,28 +55,24 @@ def events(body: bytes) -> list[Event]:
     """
     from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
-    found = []
     for first, resource in enumerate(_parsed(ExportLogsServiceRequest, body).resource_logs):
         held = _attributes(resource.resource.attributes)
         for second, scope in enumerate(resource.scope_logs):
             origin = _origin(held, scope.scope)
             for third, each in enumerate(scope.log_records):
                 attributes = _attributes(each.attributes)
-                found.append(
-                    Event(
-                        origin,
-                        (first, second, third),
-                        identifier(each.trace_id, of_trace=True),
-                        identifier(each.span_id, of_trace=False),
-                        event_name(each.event_name, attributes, each.body.string_value),
-                        each.time_unix_nano or each.observed_time_unix_nano,
-                        attributes,
-                    )
+                yield Event(
+                    origin,
+                    (first, second, third),
+                    identifier(each.trace_id, of_trace=True),
+                    identifier(each.span_id, of_trace=False),
+                    event_name(each.event_name, attributes, each.body.string_value),
+                    each.time_unix_nano or each.observed_time_unix_nano,
+                    attributes,
                 )
-    return found
 
 
-def metrics(body: bytes) -> list[Metric]:
+def metrics(body: bytes) -> Iterator[Metric]:
     """The metrics of a message.
 
     Raises:
@@ -88,14 +80,12 @@ def metrics(body: bytes) -> list[Metric]:
     """
     from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
-    found = []
     for resource in _parsed(ExportMetricsServiceRequest, body).resource_metrics:
         for scope in resource.scope_metrics:
             for each in scope.metrics:
                 kind = each.WhichOneof("data")
                 points = len(getattr(each, kind).data_points) if kind else 0
-                found.append(Metric(short(each.name), points))
-    return found
+                yield Metric(short(each.name), points)
 
 
 def _parsed(kind: Any, body: bytes) -> Any:
