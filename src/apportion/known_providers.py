@@ -8,7 +8,7 @@ from typing import Final, Literal, NamedTuple
 
 from apportion.addresses import Address
 
-Auth = Literal["bearer", "x-api-key", "api-key", "x-goog-api-key", "none"]
+Auth = Literal["bearer", "x-api-key", "api-key", "x-goog-api-key", "sigv4", "none"]
 
 
 class Known(NamedTuple):

@@ -166,6 +166,24 @@ def test_rows_that_were_sent_are_in_the_statement(tmp_path: Path) -> None:
     assert rows["search"]["direct"]["amount"] == "12.00"
 
 
+def test_a_job_that_was_reported_is_a_row_of_a_meter(tmp_path: Path) -> None:
+    folder = tmp_path / "larkspur"
+    with playing(says(whole(CHAT)), tmp_path / "log") as stage:
+        folder.mkdir()
+        settings = SETTINGS.format(port=stage.upstream_port, more="")
+        (folder / "apportion.yaml").write_text(settings.replace("  providers:", "  receives: anyone\n  providers:"))
+        with running(stage, folder), Caller(stage) as caller:
+            row = {"job_id": "train-17", "event": "end", "started_at": "2026-11-27T08:00:00Z", "item": "node-1"}
+            body = json.dumps([row | {"at": "2026-11-27T10:00:00Z", "gpu_seconds": 14_400, "tags": {"team": "ml"}}])
+            for _ in range(2):
+                status, _, answer = caller.send(request("/v1/jobs", body.encode(), secret=None)).answer()
+                assert (status, json.loads(answer)["accepted"]) == (200, 1)
+    (path,) = (folder / "usage" / "jobs").glob("*.jsonl")
+    (record,) = read_segment(path)
+    assert record is not None
+    assert (record["day"], record["item"], record["gpu_hours"]) == ("2026-11-27", "node-1", "4")
+
+
 def test_what_is_at_work_when_it_is_told_to_end_is_answered(tmp_path: Path) -> None:
     play = streams([*PIECES, LAST, DONE], pause=0.2)
     with playing(play, tmp_path / "stage") as stage, running(stage, tmp_path / "project") as gateway:

@@ -20,6 +20,7 @@ from apportion.cli.doctor import doctor
 from apportion.cli.gates import reconcile, verify
 from apportion.cli.gateway import gateway
 from apportion.cli.init import init
+from apportion.cli.job import app as jobs
 from apportion.cli.keys import app as keys
 from apportion.cli.limits import limits
 from apportion.cli.options import (
@@ -310,6 +311,9 @@ app.command()(gateway)
 
 
 app.add_typer(keys)
+
+
+app.add_typer(jobs)
 
 
 app.command()(limits)

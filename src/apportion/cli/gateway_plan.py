@@ -81,6 +81,7 @@ class Planner:
         settings = self.settings
         return Plan(
             log=self._project.folder / settings.log,
+            jobs=self._project.folder / settings.jobs,
             upstreams={name: self._provided(name) for name in settings.providers},
             keys=self._keys,
             callers_own_keys=settings.callers == "anyone",
@@ -101,7 +102,9 @@ class Planner:
     def _provided(self, name: str) -> Provided:
         known = self.settings.resolved(name)
         key_from = self.settings.providers[name].key_from
-        return Provided(known.provider, known.url, known.auth, key_from, _stamp(key_from), self.settings.injects(name))
+        region = self.settings.providers[name].region
+        stamp, injects = _stamp(key_from), self.settings.injects(name)
+        return Provided(known.provider, known.url, known.auth, key_from, stamp, injects, region)
 
     def _warn(self) -> None:
         """Say which of the providers' keys are not where they should be."""

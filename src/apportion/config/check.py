@@ -186,7 +186,7 @@ def _paths(settings: Settings, document: Document, folder: Path) -> Iterator[Pro
     if settings.fx:
         written.append((("fx", "path"), settings.fx.path))
     if settings.gateway:
-        written.append((("gateway", "log"), settings.gateway.log))
+        written += [(("gateway", key), getattr(settings.gateway, key)) for key in ("log", "jobs")]
     for place, path in written:
         reason = refused(folder, path, settings.roots)
         if reason:

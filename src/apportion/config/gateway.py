@@ -125,6 +125,8 @@ class Provider(Written):
     as `OPENAI_API_KEY`, or `file:/run/secrets/openai`."""
     auth: Auth | None = None
     """How it is told who calls: `bearer`, the header of that name, or `none`; known for most."""
+    region: Text | None = None
+    """For `auth: sigv4`, the AWS region that requests are signed for, where the address names none."""
     inject: Inject | None = None
     """As for the gateway, for this provider."""
 
@@ -207,6 +209,8 @@ class Gateway(Written):
     `nobody`."""
     log: Text = "usage/gateway"
     """The folder of the usage log, in the project."""
+    jobs: Text = "usage/jobs"
+    """The folder of the records of jobs that are reported by HTTP, in the project."""
     requires: tuple[DimensionName, ...] = ()
     """Tags that each call should carry."""
     untagged: Literal["warn", "reject"] = "warn"

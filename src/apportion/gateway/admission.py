@@ -71,11 +71,12 @@ def _of_this_gateway(key: Key | None, upstream: Upstream, terms: Terms, now: flo
         return Refused(401, "key-refused", why)
     if key.upstreams and upstream.name not in key.upstreams:
         return Refused(403, "upstream-not-allowed", f"the key may not call {upstream.name}")
-    if beside and terms.pass_through and upstream.auth != "sigv4":
-        return Who(key, key.key_id)
-    if upstream.secret is None and upstream.auth not in {"none", "sigv4"}:
+    if upstream.auth == "sigv4" and upstream.endpoint is None:
+        return Refused(503, "region-unknown", f"the address of {upstream.name} names no AWS region to sign for")
+    own_key = upstream.auth == "sigv4" or not (beside and terms.pass_through)
+    if own_key and upstream.secret is None and upstream.auth not in {"none", "sigv4"}:
         return Refused(503, "upstream-without-key", f"the gateway has no key of its own for {upstream.name}")
-    return Who(key, key.key_id, own_key=True)
+    return Who(key, key.key_id, own_key=own_key)
 
 
 def missing_tags(tags: Tags, terms: Terms, key: Key | None) -> tuple[str, ...]:

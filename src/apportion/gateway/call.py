@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 import os
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from apportion.gateway import asking
 from apportion.gateway.admission import Refused, Who
 from apportion.gateway.asking import Asking
 from apportion.gateway.heads import Head
@@ -15,7 +17,7 @@ from apportion.gateway.limits import Hold
 from apportion.gateway.meters.format import Asked
 from apportion.gateway.records import Attempt
 from apportion.gateway.refusals import Style
-from apportion.gateway.routes import FREE, Route
+from apportion.gateway.routes import FREE, Route, route
 from apportion.gateway.tags import Tags, from_headers
 from apportion.gateway.trust import Given
 from apportion.gateway.upstream import Upstream
@@ -44,6 +46,7 @@ class Call:
         first_byte: When the answer began, by the worker's clock.
         hold: What it has reserved of budgets; None where it has nothing.
         over: Limits that it is beyond and that only warn.
+        looked_into: Whether its whole body was read before it went on.
         given: What is known of it before it says anything itself.
         vouched_user: The user, as `given` has it.
     """
@@ -62,8 +65,20 @@ class Call:
     first_byte: float | None = None
     hold: Hold | None = None
     over: tuple[str, ...] = ()
+    looked_into: bool = False
     given: Given | None = None
     vouched_user: str | None = None
+
+    def find(self, upstreams: Mapping[str, Upstream]) -> None:
+        """Find where it goes, and what it asks for there.
+
+        Args:
+            upstreams: By the first part of the path.
+        """
+        name, _, rest = self.head.path[1:].partition("/")
+        self.upstream, self.rest = upstreams.get(name), f"/{rest}"
+        if self.upstream is not None:
+            self.route = route(self.head.method, self.rest)
 
     @property
     def unclear(self) -> Refused | None:
@@ -75,6 +90,44 @@ class Call:
         if self.given is not None:
             self.vouched_user = self.given.put_on(self.tags)
         from_headers(self.tags, self.head.headers)
+
+    @property
+    def signed(self) -> bool:
+        """Whether the gateway signs it, which takes its whole body."""
+        return self.upstream is not None and self.upstream.auth == "sigv4"
+
+    @property
+    def to(self) -> Upstream:
+        """Where it goes; a call that goes nowhere was refused."""
+        assert self.upstream is not None  # noqa: S101 - as the line above says
+        return self.upstream
+
+    @property
+    def readable(self) -> bool:
+        """Whether its body may say what it asks for."""
+        return self.route.operation.bills and self.head.may_be_json
+
+    def look_into(self, body: bytes, *, ask_usage: bool) -> None:
+        """Take its whole body.
+
+        Args:
+            body: As it came.
+            ask_usage: Whether a stream may be made to tell its usage.
+        """
+        self.looked_into = True
+        if self.readable:
+            self.asking = asking.read(self.route, body, self.tags, ask_usage=ask_usage)
+        else:
+            self.asking = Asking(body)
+
+    @property
+    def in_chunks(self) -> bool:
+        """Whether its body goes on in chunks, because its length is not known when it begins to."""
+        return self.head.has_body and self.head.length is None and not self.looked_into
+
+    def framed(self, data: bytes) -> bytes:
+        """A piece of its body as it goes on."""
+        return b"%x\r\n%b\r\n" % (len(data), data) if self.in_chunks else data
 
     @property
     def user(self) -> str | None:
@@ -105,13 +158,12 @@ class Call:
 
     def attempt(self, outcome: str, now: float) -> Attempt:
         """The attempt that ends now."""
-        assert self.upstream is not None  # noqa: S101 - nothing was attempted without one
         operation = self.route.operation
         return Attempt(
             record_id=f"gw_{_START}{os.getpid():x}-{next(_NUMBERS):x}",
             called_at=self.called_at,
-            upstream=self.upstream.name,
-            provider=self.upstream.provider,
+            upstream=self.to.name,
+            provider=self.to.provider,
             operation=operation.name,
             request_model=self.asking.model or self.route.model,
             deployment=self.route.deployment,

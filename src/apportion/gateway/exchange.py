@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from apportion.gateway import asking
 from apportion.gateway.admission import Refused, missing_tags, refused_for, who
 from apportion.gateway.answer import Answer
 from apportion.gateway.call import Call
@@ -22,7 +21,7 @@ from apportion.gateway.meters.measure import Measure
 from apportion.gateway.onward import onward
 from apportion.gateway.records import lines
 from apportion.gateway.refusals import rejection
-from apportion.gateway.routes import meter, route
+from apportion.gateway.routes import meter
 from apportion.gateway.usage_log import LogFullError
 
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from apportion.gateway.worker import Worker
 
 _ERROR: Final = 400
+_TOO_LARGE: Final = Refused(413, "body-too-large", "the body is larger than one that the gateway can sign")
 
 
 class Exchange:
@@ -51,7 +51,6 @@ class Exchange:
         self._buffer: list[bytes] | None = None
         self._size = 0
         self._request_done = not head.has_body
-        self._looked_into = False
         self._held = b""
         self._outbound: Outbound | None = None
         self._ready: Callable[[Outbound | None], None] | None = None
@@ -72,12 +71,7 @@ class Exchange:
 
     def begin(self) -> None:
         """Find out who calls and where to; refuse, or ask for the body."""
-        name, _, rest = self._call.head.path[1:].partition("/")
-        upstream = self._worker.terms.upstreams.get(name)
-        self._call.rest = f"/{rest}"
-        if upstream is not None:
-            self._call.route = route(self._call.head.method, self._call.rest)
-        self._call.upstream = upstream
+        self._call.find(self._worker.terms.upstreams)
         refused = self._refused()
         if refused is not None:
             self.refuse(refused)
@@ -104,8 +98,11 @@ class Exchange:
 
     def _begin_body(self) -> None:
         size = self._call.head.length
-        looked_into = self._call.route.operation.bills and self._call.head.may_be_json
-        if looked_into and (size is None or size <= self._worker.terms.most_body_bytes):
+        fits = size is None or size <= self._worker.terms.most_body_bytes
+        if self._call.signed and not fits:
+            self.refuse(_TOO_LARGE)
+            return
+        if fits and (self._call.signed or self._call.readable):
             self._buffer = []
         elif not self._admitted():
             return
@@ -128,7 +125,9 @@ class Exchange:
         if self._size > self._worker.terms.most_body_bytes:
             # It has turned out too large to be looked into: what is here goes on, and the rest as it comes.
             kept, self._buffer = b"".join(self._buffer), None
-            if self._admitted():
+            if self._call.signed:
+                self.refuse(_TOO_LARGE)
+            elif self._admitted():
                 self._held = kept
                 self._go()
 
@@ -143,10 +142,8 @@ class Exchange:
                 self._go()
             return
         body, self._buffer = b"".join(self._buffer), None
-        terms = self._worker.terms
-        self._looked_into = True
-        self._call.asking = asking.read(self._call.route, body, self._call.tags, ask_usage=terms.ask_usage)
-        if self._call.upstream is not None and self._call.upstream.inject:
+        self._call.look_into(body, ask_usage=self._worker.terms.ask_usage)
+        if self._call.to.inject:
             self._worker.inject(self._call)
         self._held = self._call.asking.body
         if self._admitted():
@@ -168,10 +165,23 @@ class Exchange:
 
     # --- the upstream
 
-    def _go(self, *, fresh: bool = False) -> None:
-        assert self._call.upstream is not None  # noqa: S101 - calls without one were refused
+    def _go(self) -> None:
+        signer = self._worker.signer(self._call.to)
+        if signer is None:
+            self._connect()
+        else:
+            signer.ready(self._signable)
+
+    def _signable(self, why: str) -> None:
+        """There are credentials to sign the call with, or it is said why there are none."""
+        if why:
+            self.refuse(Refused(503, "no-aws-credentials", why))
+        elif not self.ended:
+            self._connect()
+
+    def _connect(self, *, fresh: bool = False) -> None:
         self._ready = self._connected
-        self._worker.pool(self._call.upstream).take(self._ready, fresh=fresh)
+        self._worker.pool(self._call.to).take(self._ready, fresh=fresh)
 
     def _connected(self, connection: Outbound | None) -> None:
         self._ready = None
@@ -185,17 +195,9 @@ class Exchange:
         self._outbound = connection
         self.moved = self._worker.time()
         held, self._held = self._held, b""
-        connection.send(self, self._request_head() + (self._framed(held) if held else b""))
-        if self._request_done and self._chunks:
+        connection.send(self, self._request_head() + (self._call.framed(held) if held else b""))
+        if self._request_done and self._call.in_chunks:
             connection.write(b"0\r\n\r\n")
-
-    @property
-    def _chunks(self) -> bool:
-        """Whether the body goes on in chunks, because its length is not known when it begins to."""
-        return self._call.head.has_body and self._call.head.length is None and not self._looked_into
-
-    def _framed(self, data: bytes) -> bytes:
-        return b"%x\r\n%b\r\n" % (len(data), data) if self._chunks else data
 
     def _pass(self, data: bytes) -> None:
         """Send on a piece of a body that is not looked into."""
@@ -204,8 +206,8 @@ class Exchange:
             self._caller.hold(held=True)
             return
         if data:
-            self._outbound.write(self._framed(data))
-        if self._request_done and self._chunks:
+            self._outbound.write(self._call.framed(data))
+        if self._request_done and self._call.in_chunks:
             self._outbound.write(b"0\r\n\r\n")
 
     def upstream_is_slow(self, *, slow: bool) -> None:
@@ -216,11 +218,7 @@ class Exchange:
     def _request_head(self) -> bytes:
         if not self._request_done:
             self._caller.hold(held=False)
-        call = self._call
-        assert call.upstream is not None  # noqa: S101 - as above
-        length = len(call.asking.body) if self._looked_into else call.head.length
-        own_key = call.who.own_key
-        return onward(call.upstream, call.head, call.rest, call.asking, own_key=own_key, length=length)
+        return onward(self._call, self._worker.signer(self._call.to))
 
     # --- the answer
 
@@ -264,12 +262,12 @@ class Exchange:
         """The connection to the upstream was lost before its answer began."""
         outbound, self._outbound = self._outbound, None
         stale = outbound is not None and outbound.reused and before_anything
-        if stale and not self._sent_again and self._looked_into and not self.caller_gone:
+        if stale and not self._sent_again and self._call.looked_into and not self.caller_gone:
             # It was closed while it lay idle: nothing of the request was read.
             self._write_down(Measure("missing", "the connection had been closed; sent again"), "sent_again")
             self._sent_again = True
             self._held = self._call.asking.body
-            self._go(fresh=True)
+            self._connect(fresh=True)
             return
         self._fail("cut", 502, "upstream-broke-off", "the provider broke off before it answered")
 

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+import time
 from typing import Final
 
-from apportion.gateway.asking import Asking
+from apportion.gateway.call import Call
 from apportion.gateway.heads import Head, Header, acceptable, compose, passed_on
+from apportion.gateway.signing import Signer, is_callers, worth_signing
 from apportion.gateway.tags import others_baggage
 from apportion.gateway.upstream import Upstream
 
 _SECRETS: Final = frozenset({b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"})
 _REPLACED: Final = frozenset({b"host", b"content-length", b"accept-encoding", b"expect", b"baggage"})
+_SIGNED_QUERY: Final = b"x-amz-"
 
 
-def onward(upstream: Upstream, head: Head, rest: str, asking: Asking, *, own_key: bool, length: int | None) -> bytes:
+def onward(call: Call, signer: Signer | None) -> bytes:
     """The bytes of the head.
 
     Args:
-        upstream: Who gets it.
-        head: As the caller sent it.
-        rest: Its path behind the upstream's name.
-        asking: What its body says.
-        own_key: Whether the gateway's key for the upstream takes the place of the caller's.
-        length: Of the body; None where it goes in chunks, or there is none.
+        call: The call.
+        signer: Signs it in the place of its caller; None where nobody does.
     """
-    drop = _REPLACED | _SECRETS if own_key else _REPLACED
-    headers = [(b"Host", upstream.host_header), *passed_on(head.headers, drop=drop)]
+    upstream, head, asking, own_key = call.upstream, call.head, call.asking, call.who.own_key
+    assert upstream is not None  # noqa: S101 - calls without one were refused
+    headers = passed_on(head.headers, drop=_REPLACED | _SECRETS if own_key else _REPLACED)
+    if signer is not None:
+        headers = [header for header in headers if not is_callers(header[0].lower())]
+    headers.insert(0, (b"Host", upstream.host_header))
     codings = head.known.get(b"accept-encoding")
     if asking.asked_for_usage:
         # A stream from which a chunk is taken has to come unpacked.
@@ -34,13 +37,18 @@ def onward(upstream: Upstream, head: Head, rest: str, asking: Asking, *, own_key
         headers.append((b"Accept-Encoding", acceptable(codings)))
     if (baggage := head.known.get(b"baggage")) and (others := others_baggage(baggage)):
         headers.append((b"baggage", others))
-    if own_key:
+    target = upstream.prefix.encode("latin-1") + call.rest.encode("latin-1")
+    target += _query(head, own_key=own_key, signed=signer is not None)
+    if signer is not None:
+        worth = worth_signing(headers)
+        headers += signer.sign(head.method, upstream.host_header, target, worth, asking.body, time.time())
+    elif own_key:
         headers += _credentials(upstream)
+    length = len(asking.body) if call.looked_into and head.has_body else head.length
     if length is not None:
         headers.append((b"Content-Length", b"%d" % length))
     elif head.has_body:
         headers.append((b"Transfer-Encoding", b"chunked"))
-    target = upstream.prefix.encode("latin-1") + rest.encode("latin-1") + _query(head, own_key=own_key)
     return compose(b"%b %b HTTP/1.1" % (head.method.encode("latin-1"), target), headers)
 
 
@@ -53,9 +61,13 @@ def _credentials(upstream: Upstream) -> list[Header]:
     return [(upstream.auth.encode("latin-1"), secret)]
 
 
-def _query(head: Head, *, own_key: bool) -> bytes:
-    """The query, without a key of the gateway's own."""
-    if not own_key or b"key=" not in head.query:
+def _query(head: Head, *, own_key: bool, signed: bool) -> bytes:
+    """The query, without a key of the gateway's own and without what a caller signed."""
+    if not signed and (not own_key or b"key=" not in head.query):
         return head.query
-    kept = [part for part in head.query[1:].split(b"&") if not part.startswith(b"key=")]
-    return b"?" + b"&".join(kept) if kept else b""
+    kept = [
+        part
+        for part in head.query[1:].split(b"&")
+        if not part.startswith(b"key=") and not (signed and part.lower().startswith(_SIGNED_QUERY))
+    ]
+    return b"?" + b"&".join(kept) if any(kept) else b""

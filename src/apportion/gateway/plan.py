@@ -31,6 +31,7 @@ class Provided(NamedTuple):
         key_from: Where the gateway's own key for it is: a variable of the environment, or `file:` and a path.
         stamp: Changes when the file does.
         inject: See `Upstream`.
+        region: For which requests are signed, where the address names none.
     """
 
     provider: str
@@ -39,6 +40,7 @@ class Provided(NamedTuple):
     key_from: str | None = None
     stamp: int = 0
     inject: tuple[str, ...] = ()
+    region: str | None = None
 
     def secret(self) -> str | None:
         """The gateway's own key; None where there is none, or none to be found."""
@@ -58,6 +60,7 @@ class Plan:
 
     Attributes:
         log: The folder of the usage log.
+        jobs: The folder of the records of jobs.
         upstreams: By name.
         keys: Of the gateway.
         callers_own_keys: Whether callers may bring the provider's own key.
@@ -76,6 +79,7 @@ class Plan:
     """
 
     log: Path
+    jobs: Path = Path()
     upstreams: Mapping[str, Provided] = field(default_factory=dict)
     keys: KeyTable = field(default_factory=KeyTable)
     callers_own_keys: bool = True
@@ -101,7 +105,7 @@ class Plan:
         upstreams = {name: each._asdict() for name, each in self.upstreams.items()}
         said = {each.name: getattr(self, each.name) for each in fields(self)}
         said |= {"log": str(self.log), "upstreams": upstreams, "keys": to_rows(self.keys)}
-        said |= {"counters": str(self.counters), "budget": to_said(self.budget)}
+        said |= {"counters": str(self.counters), "jobs": str(self.jobs), "budget": to_said(self.budget)}
         said |= {"trust": self.trust and self.trust.said(), "tls": self.tls and self.tls._asdict()}
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(f"{path.name}.{os.getpid()}")
@@ -123,7 +127,11 @@ class Plan:
                 name: Provided(**each | {"inject": tuple(each["inject"])}) for name, each in said["upstreams"].items()
             }
             made = {"log": Path(said["log"]), "upstreams": upstreams, "keys": from_rows(said["keys"])}
-            made |= {"counters": Path(said["counters"]), "budget": from_said(said["budget"])}
+            made |= {
+                "counters": Path(said["counters"]),
+                "jobs": Path(said["jobs"]),
+                "budget": from_said(said["budget"]),
+            }
             made |= {"trust": said["trust"] and Trust.of(said["trust"]), "tls": said["tls"] and Files.of(said["tls"])}
             return cls(**said | made | {"requires": tuple(said["requires"])})
         except (KeyError, TypeError, AttributeError) as error:
@@ -136,7 +144,7 @@ class Plan:
             ValueError: An address is none.
         """
         upstreams = {
-            name: Upstream.of(name, each.provider, each.url, each.auth, each.secret(), each.inject)
+            name: Upstream.of(name, each.provider, each.url, each.auth, each.secret(), each.inject, each.region)
             for name, each in self.upstreams.items()
         }
         secure = any(upstream.secure for upstream in upstreams.values())

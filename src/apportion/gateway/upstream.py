@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from apportion.addresses import PORTS, Address
+from apportion.gateway.signing import Endpoint, endpoint
 
 if TYPE_CHECKING:
     from apportion.gateway.trust import Trust
@@ -29,6 +30,7 @@ class Upstream:
         prefix: Stands before every path; empty or begins with a slash.
         auth: How it is told who calls.
         secret: The gateway's own key for it; None where callers bring theirs.
+        endpoint: What the gateway signs its requests for; None where it signs none, or its address names no region.
         inject: Tags that are written into the provider's own field for such things; `*` for all.
     """
 
@@ -41,6 +43,7 @@ class Upstream:
     auth: Auth = "bearer"
     secret: str | None = None
     inject: tuple[str, ...] = ()
+    endpoint: Endpoint | None = None
 
     @classmethod
     def of(
@@ -51,6 +54,7 @@ class Upstream:
         auth: Auth = "bearer",
         secret: str | None = None,
         inject: tuple[str, ...] = (),
+        region: str | None = None,
     ) -> Upstream:
         """An upstream at an address.
 
@@ -58,7 +62,8 @@ class Upstream:
             ValueError: The address is no plain one, or one that no provider has.
         """
         found = Address.of(url)
-        return cls(name, provider, found.host, found.port, found.secure, found.prefix, auth, secret, inject)
+        signed = endpoint(found.host, region) if auth == "sigv4" else None
+        return cls(name, provider, found.host, found.port, found.secure, found.prefix, auth, secret, inject, signed)
 
     @property
     def host_header(self) -> bytes:

@@ -20,7 +20,9 @@ from apportion.gateway.keys import KeyTable
 from apportion.gateway.metrics import Metrics
 from apportion.gateway.outbound import Pool
 from apportion.gateway.plan import Plan
+from apportion.gateway.receivers import jobs
 from apportion.gateway.receivers.table import PATHS
+from apportion.gateway.signing import Endpoint, Signer
 from apportion.gateway.telling import Seldom, fault, tell, tell_call
 from apportion.gateway.upstream import Terms, Upstream
 from apportion.gateway.usage_log import LogFullError, UsageLog
@@ -65,6 +67,7 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._log = log
         self._pools: dict[Upstream, Pool] = {}
+        self._signers: dict[Endpoint, Signer] = {}
         # None where there are no limits, so that a call without them costs nothing.
         self.budgets: Budgets | None = None
         self._waiting: list[Sequence[Mapping[str, Any]]] = []
@@ -79,6 +82,7 @@ class Worker:
             OSError: The counters of its limits cannot be kept.
         """
         self.terms, self.keys = plan.terms(), plan.keys
+        jobs.keep_in(plan.jobs)
         if self.budgets is not None:
             self.budgets.take(plan.budget)
         elif plan.budget.limits:
@@ -96,6 +100,15 @@ class Worker:
         why = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
         message = f"{upstream.name} cannot be reached at {upstream.host}:{upstream.port}: {why}"
         self.seldom.tell("upstream-unreachable", upstream.name, message, upstream=upstream.name)
+
+    def signer(self, upstream: Upstream) -> Signer | None:
+        """Who signs the requests to an upstream; None where nobody does."""
+        if upstream.endpoint is None:
+            return None
+        found = self._signers.get(upstream.endpoint)
+        if found is None:
+            found = self._signers[upstream.endpoint] = Signer(*upstream.endpoint, loop=self.loop)
+        return found
 
     def inject(self, call: Call) -> None:
         """Write a call's tags into the provider's own field, where it has one."""
@@ -251,6 +264,8 @@ class Worker:
             inbound.sweep(now)
         for pool in self._pools.values():
             pool.sweep(now)
+        for signer in self._signers.values():
+            signer.tick()
         if self.budgets is not None:
             self.budgets.look(time.time())
         self._retry()

@@ -50,6 +50,7 @@ class Results:
         self._batch_id = batch_id
         self._rest = b""
         self._sums: dict[tuple[str, str], Part] = {}
+        self._fees: dict[str, int] = {}
         self._flags: list[str] = []
         self._strange = False
 
@@ -70,7 +71,7 @@ class Results:
         if not parts:
             return Measure("missing", why or "no result of the batch tells a usage", call_id=self._batch_id)
         state: State = "estimated" if why else "measured"
-        return Measure(state, why, parts, self._batch_id, flags=flags(self._flags))
+        return Measure(state, why, parts, self._batch_id, fees=self._fees, flags=flags(self._flags))
 
     def _take(self, line: bytes) -> None:
         if not line.strip():
@@ -90,6 +91,8 @@ class Results:
         measured = form.measure(Seen(whole=True))
         self._flags += measured.flags
         self._strange = self._strange or measured.state != "measured"
+        for name, number in measured.fees.items():
+            self._fees[name] = self._fees.get(name, 0) + number
         for part in measured.parts if measured.state == "measured" else ():
             model, tier = part.model or measured.model, part.service_tier or measured.service_tier
             key = (model or "", tier or "")

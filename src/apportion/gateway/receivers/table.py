@@ -14,6 +14,7 @@ PATHS: Final = {
     "/v1/logs": ("otlp", "logs"),
     "/v1/metrics": ("otlp", "metrics"),
     "/v1/usage": ("rows", "receive"),
+    "/v1/jobs": ("jobs", "receive"),
     "/v1/litellm": ("litellm", "receive"),
 }
 
