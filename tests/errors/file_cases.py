@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import gzip
+import json
 
 from tests.errors.case import Case, doubt
 from tests.errors.folder import BILL_HEAD, CALLS, bill, call, charge, settings, usage
 
 _LONG = bill(*(charge(f"{n}.00") for n in range(400))).encode()
 _PRINTED = '  - {name: printed, type: invoices, path: "printed.csv", columns: {totl: total}}\n'
+
+
+_LOG = 'usage: [{name: log, path: "log/*"}]\n'
+_TWO = 'usage: [{name: calls, path: "usage/*"}, {name: log, path: "log/*"}]\n'
+
+
+def _logged(record: str, hour: str = "10", state: str = "measured", tokens: int = 1000) -> str:
+    """A record of the usage log."""
+    said = {"record_id": record, "called_at": f"2026-11-03T{hour}:00:00Z", "via": "gateway", "provider": "openai",
+            "response_model": "gpt-4o", "tags": {"team": "search"}, "state": state, "outcome": "ok", "status": 200,
+            "call_id": "c-1", "part": 1, "parts": 1, "requests": 1, "uncached_input_tokens": tokens}  # fmt: skip
+    return json.dumps(said) + "\n"
 
 
 def _sources(line: str) -> str:
@@ -104,5 +117,33 @@ FILES: dict[str, Case] = {
         code=0,
         warning=True,
         cure="remove the repeated rows",
+    ),
+    "calls-metered-twice": doubt(
+        {
+            "apportion.yaml": settings(_TWO),
+            "usage/a.csv": usage(call(call_id="c-1"), call(call_id="c-2")),
+            "log/a.csv": usage(call("999", call_id="c-1", at="2026-11-04T00:00:02Z")),
+        },
+        ("1 row (999 tokens)", "`log` tells a call", "`calls` tells, too"),
+    ),
+    "call-ids-shared": doubt(
+        {"apportion.yaml": settings(_LOG), "log/a.jsonl": _logged("gw_1", "10") + _logged("gw_2", "18", tokens=7)},
+        ("2 rows (1,007 tokens) of openai", "more than an hour apart"),
+    ),
+    "usage-estimated": doubt(
+        {"apportion.yaml": settings(_LOG), "log/a.jsonl": _logged("gw_1", state="estimated")},
+        ("1 call of openai with 1,000 tokens is estimated", "1 on 2026-11-03"),
+    ),
+    "usage-missing": doubt(
+        {"apportion.yaml": settings(_LOG), "log/a.jsonl": _logged("gw_1", state="missing", tokens=0)},
+        ("1 call of openai may be billed", "1 on 2026-11-03"),
+    ),
+    "usage-overlaps": doubt(
+        {
+            "apportion.yaml": settings(_TWO),
+            "usage/a.csv": usage(call()),
+            "log/a.csv": usage(call(call_id="c-1")),
+        },
+        ("on 2026-11-03, `calls` tells 1 call with 1,000 tokens of openai", "`log` tells"),
     ),
 }

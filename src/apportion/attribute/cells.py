@@ -23,15 +23,17 @@ BUCKETS = (
     "tool_prompt_tokens",
     "output_tokens",
 )
-_COUNTS = ("calls", *BUCKETS, "reasoning_tokens")
+# How many of the calls and tokens are estimated, and how many calls tell no usage at all.
+DOUBTS = ("estimated_calls", "estimated_tokens", "missing_calls")
+_COUNTS = ("calls", *BUCKETS, "reasoning_tokens", *DOUBTS)
 _GRAIN = (
     "source", "day", "provider", "billing_account_id", "model", "operation", "service_tier", "processing", "region",
     "speed", "context_bracket", "fault",
 )  # fmt: skip
 _KEPT = (
     "source", "period", "billing_account_id", "model_key", "training", "operation", "service_tier", "processing",
-    "region", "speed", "context_bracket", "calls", "tokens", *BUCKETS, "reasoning_tokens", "list_cost_picos",
-    "price_state", "price_id", "price_reason",
+    "region", "speed", "context_bracket", "calls", "tokens", *BUCKETS, "reasoning_tokens", *DOUBTS,
+    "list_cost_picos", "price_state", "price_id", "price_reason",
 )  # fmt: skip
 
 
@@ -125,7 +127,7 @@ def empty_cells(resolver: Resolver, evidence: Sequence[str]) -> dict[str, str]:
     )
     columns = dict.fromkeys(("day",), "DATE") | dict.fromkeys(texts, "VARCHAR")
     columns |= {"training": "BOOLEAN", "context_bracket": "TINYINT"}
-    columns |= dict.fromkeys(("calls", "tokens", *BUCKETS, "reasoning_tokens"), "BIGINT")
+    columns |= dict.fromkeys(("calls", "tokens", *BUCKETS, "reasoning_tokens", *DOUBTS), "BIGINT")
     columns |= {"list_cost_picos": "DECIMAL(38, 0)"}
     columns |= dict.fromkeys(("price_state", "price_id", "price_reason", *evidence), "VARCHAR")
     columns |= {name: "BOOLEAN" for name in evidence if name.startswith(PREFIX)}

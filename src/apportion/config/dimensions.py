@@ -17,15 +17,15 @@ EVIDENCE_KINDS = ("tag", "column", "virtual_tag", "lookup", "value", "default")
 # Columns that stand beside one column for each dimension, in a result or on the way to it.
 _BESIDE = """
 " account_key amortized any_rule assigned_to billed_nano cache_read_tokens cache_write_1h_tokens cache_write_5m_tokens
-cache_write_other_tokens calls capacity_micro category category_reason charge_id context_bracket cost_nano currency
-day day_end day_from day_to effective_nano effective_residue extra gpu gross invoice_key is_gpu item kind
-last_active_at layer list_cost_picos match_no meter method model_key named_rule nano operation output_tokens own_layer
-own_owner own_owner_layer owner period person pool_id pool_layer pool_owner price price_id price_micro price_reason
-price_state processing provider_key provider_split quantity_micro raw_api_key_id raw_deployment raw_inference_profile
-raw_project raw_user_id raw_workspace reasoning_tokens region reservation_micro role roster rule scope scope_reason
-seat_id seats service_tier side source source_file source_row speed split_already term_to tokens tool
-tool_prompt_tokens total training turn uncached_input_tokens used valid_from valid_to values weight window_from
-window_no window_to written_kind
+cache_write_other_tokens calls capacity_micro category category_reason charge_id context_bracket cost_nano currency day
+day_end day_from day_to effective_nano effective_residue estimated_calls estimated_tokens extra gpu gross invoice_key
+is_gpu item kind last_active_at layer list_cost_picos match_no meter method missing_calls model_key named_rule nano
+operation output_tokens own_layer own_owner own_owner_layer owner period person pool_id pool_layer pool_owner price
+price_id price_micro price_reason price_state processing provider_key provider_split quantity_micro raw_api_key_id
+raw_deployment raw_inference_profile raw_project raw_user_id raw_workspace reasoning_tokens region reservation_micro
+role roster rule scope scope_reason seat_id seats service_tier side source source_file source_row speed split_already
+term_to tokens tool tool_prompt_tokens total training turn uncached_input_tokens used valid_from valid_to values weight
+window_from window_no window_to written_kind
 """
 _STARTS = ("tag_", "raw_")
 _ENDS = ("_via", "_nano", "_micro", "_picos", "_minor", "_units")

@@ -56,6 +56,21 @@ COUNTS = (
     "reasoning_tokens",
     "requests",
 )
+# What a record of the usage log says beside the columns of usage, and the column of ours for it.
+LOG: Mapping[str, str] = {
+    "record_id": "log_record",
+    "via": "log_via",
+    "state": "log_state",
+    "part": "log_part",
+    "outcome": "log_outcome",
+    "status": "log_status",
+}
+# Those of them that the usage columns have, and the counts that follow from them.
+LOG_TEXTS = ("log_record", "log_via", "log_state", "log_part")
+LOG_COUNTS = ("estimated_calls", "estimated_tokens", "missing_calls")
+# Outcomes of attempts of which the provider read nothing.
+UNREACHED = ("refused_by_network", "sent_again")
+FIRST_ERROR = 400
 INPUTS = ("called_at", "provider", "response_model", "request_model", "processing", *TEXTS, *COUNTS, "tags")
 USAGE = (
     "called_at",
@@ -67,7 +82,9 @@ USAGE = (
     "calls",
     *(f"{bucket}_tokens" for bucket in BUCKETS),
     "reasoning_tokens",
+    *LOG_COUNTS,
     "source",
+    *LOG_TEXTS,
 )
 
 WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "UINTEGER", "BIGINT"}
@@ -83,6 +100,7 @@ _NAIVE = r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?)?"
 _OFFSET = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z| ?UTC|[+-]\d{2}(:?\d{2})?)"
 _INTERACTIVE = ("interactive", "online", "sync", "realtime", "standard", "default", "on_demand", "false")
 _BATCH = ("batch", "true")
+_WORDS = ("log_via", "log_state", "log_outcome")
 
 
 @dataclass(frozen=True)
@@ -139,6 +157,11 @@ class Shape:
     row_sql: str = "NULL::BIGINT"
     broken_sql: str | None = None
     plain: bool = False
+
+    @property
+    def is_log(self) -> bool:
+        """Whether the files are of the usage log, whose lines say how sure they are and which attempt they are of."""
+        return "log_record" in self.columns
 
     def known(self, column: str) -> Facts:
         """The facts of a column; nothing is known of most."""
@@ -230,6 +253,7 @@ def typed(shape: Shape, want: Wanted) -> tuple[dict[str, str], list[tuple[str, s
     out["model"] = f"COALESCE({', '.join(models)})" if models else "NULL::VARCHAR"
     out["processing"] = _processing(shape)
     out |= {name: _text(shape, name) for name in TEXTS}
+    out |= {name: _log_value(shape, name) for name in LOG.values()}
     for name in COUNTS:
         sql, bad = _count(shape, name)
         out[f"x_{name}"] = sql
@@ -264,6 +288,13 @@ def _text(shape: Shape, name: str) -> str:
     if shape.types[name] != "VARCHAR":
         return f"CAST({sql} AS VARCHAR)"
     return sql if shape.known(name).low not in (None, "") else f"NULLIF({sql}, '')"
+
+
+def _log_value(shape: Shape, name: str) -> str:
+    """What the usage log says beside; nothing in any other file, whatever its columns are called."""
+    if name in ("log_part", "log_status"):
+        return f"TRY_CAST({shape.columns[name]} AS BIGINT)" if name in shape.columns else "NULL::BIGINT"
+    return f"lower({_text(shape, name)})" if name in _WORDS and name in shape.columns else _text(shape, name)
 
 
 def _processing(shape: Shape) -> str:

@@ -16,6 +16,7 @@ from apportion.normalize.usage_columns import INPUTS, Shape, Wanted, is_instant
 from apportion.normalize.usage_parquet import UsageFile, look, merge, scan_parquet
 from apportion.normalize.usage_rows import Conversion
 from apportion.normalize.usage_shapes import RawFile, UnusableError, UsageSource, find_shape, no_calls
+from apportion.normalize.usage_slices import UsageSlice
 from apportion.warehouse.quoting import literal
 
 
@@ -85,6 +86,27 @@ def unreadable(name: str, error: Exception) -> Problem:
         Place(name),
         cure="fetch or export it again",
     )
+
+
+def usage_unreadable(con: duckdb.DuckDBPyConnection, slice_: UsageSlice, error: Exception) -> Problem:
+    """The Problem behind an engine's error while a slice was read: which file is damaged.
+
+    Args:
+        con: A connection to read with.
+        slice_: The slice whose fold failed.
+        error: What the engine said.
+
+    Raises:
+        Exception: The error itself, where it is none of DuckDB's and every file can be read.
+    """
+    for name, path in slice_.files:
+        try:
+            con.execute(f"SELECT sum(hash(COLUMNS(*))) FROM {scan_parquet([path])}").fetchall()
+        except duckdb.Error as own:
+            return unreadable(name, own)
+    if not isinstance(error, duckdb.Error):
+        raise error
+    return unreadable(slice_.files[0][0] if slice_.files else slice_.source, error)
 
 
 def shape_of(con: duckdb.DuckDBPyConnection, files: Sequence[UsageFile], source: UsageSource, want: Wanted) -> Shape:

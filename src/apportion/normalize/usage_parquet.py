@@ -34,6 +34,8 @@ class UsageFile:
         chunks: First day, last day and rows of each part that is read as a whole.
         kind: Files of the same kind have the same columns and types.
         staged: Whether it already has the usage columns.
+        is_log: Whether it is of the usage log.
+        named: Whether it may have ids of calls; a provider's buckets have none.
         facts: What its statistics say, by our column name.
     """
 
@@ -46,6 +48,8 @@ class UsageFile:
     chunks: tuple[tuple[date, date, int], ...]
     kind: str
     staged: bool
+    is_log: bool = False
+    named: bool = True
     facts: Mapping[str, Facts] = field(default_factory=dict)
 
 
@@ -73,7 +77,19 @@ def look(con: duckdb.DuckDBPyConnection, name: str, path: Path, shape: Shape) ->
         facts.pop("called_at", None)
     first = min((one for one, _, _ in chunks), default=None)
     last = max((one for _, one, _ in chunks), default=None)
-    return UsageFile(name, path, meta.num_rows, first, last, odd, chunks, kind, staged=False, facts=facts)
+    return UsageFile(
+        name, path, meta.num_rows, first, last, odd, chunks, kind, staged=False, is_log=shape.is_log,
+        named="call_id" in shape.columns and not is_empty(meta, shape.columns["call_id"].strip('"')), facts=facts,
+    )  # fmt: skip
+
+
+def is_empty(meta: pq.FileMetaData, column: str) -> bool:
+    """Whether a file's statistics say that a column of it has no value at all."""
+    places = [i for i in range(meta.num_columns) if meta.schema.column(i).path == column]
+    parts = [meta.row_group(group).column(i).statistics for group in range(meta.num_row_groups) for i in places]
+    if not parts or any(part is None or not part.has_null_count for part in parts):
+        return False
+    return bool(sum(part.null_count for part in parts if part) == meta.num_rows)
 
 
 def _doubtful(chunks: Sequence[tuple[date, date, int]]) -> bool:

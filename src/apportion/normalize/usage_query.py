@@ -15,10 +15,14 @@ from datetime import date
 from apportion.normalize.usage_columns import (
     BUCKETS,
     EARLIEST,
+    FIRST_ERROR,
     LATEST,
+    LOG_COUNTS,
+    LOG_TEXTS,
     MOST_TOKENS,
     NATIVE_TIMES,
     TEXTS,
+    UNREACHED,
     Shape,
     Wanted,
     typed,
@@ -55,8 +59,8 @@ def canonical(shape: Shape, want: Wanted, *, where: str | None = None) -> str:
 
 def output_columns(want: Wanted) -> list[str]:
     """The columns of `canonical`, in order, whatever the shape."""
-    counts = ("calls", *(f"{bucket}_tokens" for bucket in BUCKETS), "reasoning_tokens", "source")
-    own = ["called_at", "day", "provider", "model", "processing", *TEXTS, *counts]
+    counts = ("calls", *(f"{bucket}_tokens" for bucket in BUCKETS), "reasoning_tokens", *LOG_COUNTS)
+    own = ["called_at", "day", "provider", "model", "processing", *TEXTS, *counts, "source", *LOG_TEXTS]
     asked = [*want.other_columns, *want.tag_columns.values()]
     return [*own, *asked, "context_bracket", "fault", "source_file", "source_row", "excerpt"]
 
@@ -81,6 +85,7 @@ def absent(shape: Shape, want: Wanted) -> frozenset[str]:
     }
     found |= {name for name in (f"{bucket}_tokens" for bucket in BUCKETS) if counted[f"n_{name}"] == _ZERO}
     found |= {"reasoning_tokens"} - set(shape.columns)
+    found |= set() if shape.is_log else {*LOG_COUNTS, *LOG_TEXTS}
     return frozenset(found if faults or more else found | {"fault"})
 
 
@@ -174,13 +179,18 @@ def _final(shape: Shape, want: Wanted, *, guarded: bool) -> list[str]:
         return f"CASE WHEN fault IS NULL THEN {sql} ELSE 0::BIGINT END" if guarded else sql
 
     parts = ["called_at", "CAST(called_at AS DATE) AS day", "provider", "model", "processing", *TEXTS]
-    parts.append(f"{safe('n_calls')} AS calls")
+    calls, tokens = _weighing_calls(shape), " + ".join(f"n_{bucket}_tokens" for bucket in BUCKETS)
+    parts.append(f"{safe(calls)} AS calls")
     for bucket in BUCKETS:
         sql = f"n_{bucket}_tokens"
         parts.append(f"{safe(sql)} AS {bucket}_tokens")
     reasoning = "COALESCE(x_reasoning_tokens, 0)" if "reasoning_tokens" in shape.columns else _ZERO
     parts.append(f"{safe(reasoning)} AS reasoning_tokens")
+    for name, state, sql in zip(LOG_COUNTS, ("estimated", "estimated", "missing"), (calls, tokens, calls), strict=True):
+        doubtful = safe(f"CASE WHEN log_state = {literal(state)} THEN {sql} ELSE 0 END") if shape.is_log else _ZERO
+        parts.append(f"{doubtful} AS {name}")
     parts.append(f"{literal(want.source)} AS source")
+    parts += LOG_TEXTS
     parts += [name_of(name) for name in want.other_columns]
     for place, name in enumerate(want.tag_columns.values(), start=1):
         listed = _listed(shape, place)
@@ -193,6 +203,18 @@ def _final(shape: Shape, want: Wanted, *, guarded: bool) -> list[str]:
         "excerpt",
     ]
     return parts
+
+
+def _weighing_calls(shape: Shape) -> str:
+    """How many calls a row stands for; an attempt that the provider never read, or refused unread, is none."""
+    if not shape.is_log:
+        return "n_calls"
+    unreached = ", ".join(literal(outcome) for outcome in UNREACHED)
+    used = " + ".join(f"n_{bucket}_tokens" for bucket in BUCKETS)
+    return (
+        f"CASE WHEN log_outcome IN ({unreached}) THEN 0"
+        f" WHEN log_status >= {FIRST_ERROR} AND {used} = 0 THEN 0 ELSE n_calls END"
+    )
 
 
 def _in_order(want: Wanted, name: str, listed: str) -> str:
@@ -213,6 +235,9 @@ def _bracket(shape: Shape, thresholds: Sequence[int]) -> str:
     if not thresholds:
         return "0::TINYINT"
     several = " * CAST(n_calls AS HUGEINT)" if "requests" in shape.columns else ""
+    if several and shape.is_log:
+        # The further parts of a call count no call of their own.
+        several = " * CAST(GREATEST(n_calls, 1) AS HUGEINT)"
     bounds = [f"{limit}{several}" for limit in thresholds]
     steps = " ".join(f"WHEN n_context <= {bound} THEN {step}" for step, bound in enumerate(bounds))
     return f"CAST(CASE {steps} ELSE {len(thresholds)} END AS TINYINT)"

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from apportion.errors import Problem
 from apportion.normalize.json_document import document_records
 from apportion.normalize.usage_columns import BUCKETS, Shape, Wanted, pointer
-from apportion.normalize.usage_parquet import UsageFile, days_of, scan_parquet
+from apportion.normalize.usage_parquet import UsageFile, days_of, is_empty, scan_parquet
 from apportion.normalize.usage_query import canonical
 from apportion.normalize.usage_shapes import BROKEN, RECORD, UnusableError, UsageSource, find_shape, no_calls
 from apportion.warehouse.quoting import literal
@@ -137,7 +137,7 @@ class Conversion:
             "COPY (SELECT * REPLACE (CASE WHEN fault IS NOT NULL THEN excerpt END AS excerpt)"
             f" FROM ({canonical(shape, self.want)})) TO {literal(str(target))} (FORMAT parquet)"
         )
-        return self._staged(target)
+        return self._staged(target, shape)
 
     def _csv(self, *, strict: bool) -> UsageFile:
         names, delimiter = _header(self.path)
@@ -172,13 +172,16 @@ class Conversion:
             broken_sql=broken_sql,
         )
 
-    def _staged(self, path: Path) -> UsageFile:
+    def _staged(self, path: Path, read: Shape) -> UsageFile:
         meta = pq.read_metadata(path)
         shape = Shape(scan_parquet([path]), {"called_at": "called_at"}, {"called_at": "TIMESTAMP"})
         chunks, odd = days_of(self.con, shape)
         kind = f"staged {meta.schema.to_arrow_schema().remove_metadata()}"
         first, last = (chunks[0][0], chunks[-1][1]) if chunks else (None, None)
-        return UsageFile(self.name, path, meta.num_rows, first, last, odd, chunks, kind, staged=True)
+        named = "call_id" in read.columns and not is_empty(meta, "call_id")
+        return UsageFile(
+            self.name, path, meta.num_rows, first, last, odd, chunks, kind, staged=True, is_log=read.is_log, named=named
+        )
 
     def _with_rejects(self, file: UsageFile) -> UsageFile:
         """Put the records that could not be split into columns beside the others, and number all again."""

@@ -13,7 +13,7 @@ import duckdb
 
 from apportion.errors import Place, Problem
 from apportion.focus import TABLES, fold
-from apportion.normalize.usage_columns import COUNTS, INPUTS, WHOLE, Convention, Facts, Shape, Wanted
+from apportion.normalize.usage_columns import COUNTS, INPUTS, LOG, WHOLE, Convention, Facts, Shape, Wanted
 from apportion.warehouse.quoting import literal
 from apportion.warehouse.quoting import name as name_of
 
@@ -164,7 +164,17 @@ def _ours(
     for name, value in source.constants.items():
         if name in INPUTS:
             columns[name], kinds[name] = _constant(name, value)
+    for name, ours in _of_the_log(types).items():
+        columns[ours], kinds[ours] = name_of(name), types[name]
     return columns, kinds
+
+
+def _of_the_log(types: Mapping[str, str]) -> dict[str, str]:
+    """What a file of the usage log says beside the columns of usage; nothing for any other file.
+
+    Only the record and the way together are its mark: many a file has a `state` or a `status` of its own.
+    """
+    return {name: ours for name, ours in LOG.items() if name in types} if {"record_id", "via"} <= set(types) else {}
 
 
 def _unknown(name: str) -> Problem:

@@ -1,7 +1,7 @@
 """Which days of which files are folded together: bounded memory, and every row exactly once.
 
-A day never sits in two spans, so that a call repeated in two files is found inside one span. Spans end with
-the month, because periods do.
+A day never sits in two spans, so that a call repeated in two files of one source is found inside one span. Spans
+end with the month, because periods do.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Literal
 
 from apportion.normalize.usage_parquet import UsageFile
@@ -47,6 +48,40 @@ class Span:
         if self.start <= file.first and file.last < self.end:
             return "whole"
         return "days and odd" if file.name in self.odd else "days"
+
+
+@dataclass(frozen=True)
+class UsageSlice:
+    """Some days of a usage source, all within one period.
+
+    Attributes:
+        source: The source's name.
+        day_from: The first day.
+        day_to: The day after the last one.
+        period: The month they lie in.
+        sql: Yields the usage columns of its rows, each row of the source in exactly one slice.
+        rows: How many rows it has; an estimate where a file is shared with another slice.
+        files: What it reads, by the name that the user wrote.
+        missing: Columns of the query that are NULL, or 0, in every row, because no file has them.
+        origin: Its query before repeated rows were left out.
+        repeated: How many those are.
+    """
+
+    source: str
+    day_from: date
+    day_to: date
+    period: Period
+    sql: str
+    rows: int
+    files: tuple[tuple[str, Path], ...]
+    missing: frozenset[str] = frozenset()
+    origin: str = ""
+    repeated: int = 0
+
+    @property
+    def label(self) -> str:
+        """Its source and first day, for people."""
+        return f"{self.source} from {self.day_from}"
 
 
 def plan_spans(files: Sequence[UsageFile], rows_per_slice: int | None) -> list[Span]:

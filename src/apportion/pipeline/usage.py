@@ -15,15 +15,18 @@ from apportion.errors import InvariantError, Problem
 from apportion.normalize import quarantine
 from apportion.normalize.providers import provider_sql
 from apportion.normalize.usage import (
+    PlannedUsage,
     PreparedUsage,
     UsageSlice,
     UsageSource,
-    prepare_usage,
+    leave_out_repeats,
+    plan_usage,
     usage_quarantine,
     usage_unreadable,
 )
 from apportion.pipeline.inputs import Inputs
 from apportion.pipeline.reuse import Earlier
+from apportion.pipeline.usage_doubts import usage_doubts
 from apportion.price.book import PriceBook
 from apportion.price.rating import price_contexts, priced_sql, rate, unpriced
 from apportion.warehouse.engine import Engine
@@ -122,16 +125,20 @@ class UsageFolder:
             progress: Told how many rows of how many are done.
         """
         done = Folded()
-        planned = [(source, self._plan(source.name, inputs)) for source in self._settings.usage]
-        done.rows_in = sum(prepared.rows for _, prepared in planned)
-        for _, prepared in planned:
+        planned = [self._plan(source.name, inputs) for source in self._settings.usage]
+        ready = leave_out_repeats(self._engine, planned, self._staging, self._repeated)
+        done.rows_in = sum(prepared.rows for prepared in ready)
+        for prepared in ready:
             done.problems += prepared.problems
             done.duplicates += prepared.duplicates
-        for _, prepared in planned:
+        for prepared in ready:
             for number, slice_ in enumerate(prepared.slices):
                 self._fold_slice(slice_, prepared, f"{slice_.source}-{number}", done)
                 progress(done.rows_folded + done.rows_quarantined, done.rows_in)
         done.problems += _summed(self._unpriced)
+        named = {one.source: prepared.named for one, prepared in zip(planned, ready, strict=True)}
+        every = [path for paths in done.paths.values() for path in paths]
+        done.problems += usage_doubts(self._engine, every, named)
         done.problems += quarantine.problems(self._engine.desk.connection, usage=True)
         done.check()
         return done
@@ -140,9 +147,9 @@ class UsageFolder:
         """The columns of usage_cells, for a project without calls."""
         return empty_cells(self._resolver, self.evidence)
 
-    def _plan(self, name: str, inputs: Inputs) -> PreparedUsage:
+    def _plan(self, name: str, inputs: Inputs) -> PlannedUsage:
         source = next(s for s in self._settings.usage if s.name == name)
-        return prepare_usage(
+        return plan_usage(
             self._engine,
             inputs.of("usage", name),
             UsageSource(source.name, source.tokens, source.columns, source.constants),
@@ -151,7 +158,6 @@ class UsageFolder:
             thresholds=self._thresholds,
             provider_sql=provider_sql,
             staging=self._staging,
-            known=self._repeated,
         )
 
     def _repeated(self, slice_: UsageSlice) -> int | None:

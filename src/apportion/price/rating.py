@@ -118,7 +118,9 @@ def unpriced(engine: Engine, priced: str) -> list[Problem]:
     tokens = " + ".join(f"{bucket}_tokens" for bucket in BUCKETS)
     rows = engine.fetch(
         f"SELECT provider, model, price_reason, sum(calls), sum({tokens}), min(day), max(day)"
-        f" FROM {quoted(priced)} WHERE price_state <> 'priced' GROUP BY ALL ORDER BY ALL"
+        f" FROM {quoted(priced)} WHERE price_state <> 'priced' GROUP BY ALL"
+        # An attempt that failed has nothing that a price could be missing for.
+        f" HAVING sum(calls) > 0 OR sum({tokens}) > 0 ORDER BY ALL"
     )
     return [
         Problem(

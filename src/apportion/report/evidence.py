@@ -112,7 +112,11 @@ def _columns(con: DuckDBPyConnection, base: str) -> list[str]:
     else:
         key = base.rpartition(" by ")[2]
         wanted = [f"raw_{key}", f"tag_{key}"]
-    return [column for column in wanted if any(_has(con, table, column) for table in ("usage_cells", "charges"))]
+    return [
+        column
+        for column in wanted
+        if any(queries.has_column(con, table, column) for table in ("usage_cells", "charges"))
+    ]
 
 
 def _of_people(con: DuckDBPyConnection) -> set[str]:
@@ -123,19 +127,13 @@ def _of_people(con: DuckDBPyConnection) -> set[str]:
     return {column for base in said for column in _columns(con, base)} | {"raw_user_id"}
 
 
-def _has(con: DuckDBPyConnection, table: str, column: str) -> bool:
-    asked = {"table": table, "column": column}
-    query = "SELECT 1 FROM duckdb_columns() WHERE table_name = $table AND column_name = $column LIMIT 1"
-    return con.execute(query, asked).fetchone() is not None
-
-
 def _values(
     con: DuckDBPyConnection, context: Context, period: Period, *, column: str, owner: str, via: int
 ) -> set[str]:
     found: set[str] = set()
     asked = {"owner": owner, "via": via, "start": period.start, "end": period.end}
     for table in ("usage_cells", "charges"):
-        if _has(con, table, column):
+        if queries.has_column(con, table, column):
             rows = con.execute(
                 f"SELECT DISTINCT {quoted(column)} FROM {table} WHERE {quoted(context.owner)} = $owner"
                 f" AND {quoted(context.owner + '_via')} = $via AND day >= $start AND day < $end"

@@ -17,7 +17,8 @@ from apportion.report.notes import pool_notes
 from apportion.report.percentages import percent
 from apportion.report.references import resolve
 from apportion.report.table import Column, Row, Table
-from apportion.report.weight_sources import WeightSource, rows_of_files, weight_source
+from apportion.report.usage_doubts import pool_doubts
+from apportion.report.weight_sources import OF_CALLS, WeightSource, rows_of_files, weight_source
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,15 @@ def _told(con: DuckDBPyConnection, context: Context, pool: Pool, owner: str | No
         rows=rows,
         weights=_weights_from(con, context, pool, owner),
         found=_evidence(con, context, pool, mine),
-        notes=pool_notes(con, context, period, {pool.pool}),
+        notes=[*pool_notes(con, context, period, {pool.pool}), *_not_measured(con, pool)],
     )
+
+
+def _not_measured(con: DuckDBPyConnection, pool: Pool) -> list[str]:
+    """How much of the calls that weigh a pool is estimated or missing."""
+    if (pool.fallback or pool.basis or "") not in OF_CALLS:
+        return []
+    return pool_doubts(con, Period.parse(pool.period), pool.provider or "", pool.account or "", pool.model or "")
 
 
 def _source(con: DuckDBPyConnection, pool: str) -> tuple[int, str]:

@@ -11,6 +11,7 @@ from apportion.money import show
 from apportion.period import Period
 from apportion.report import queries
 from apportion.report.context import Context
+from apportion.report.usage_doubts import doubt_notes
 
 _MOST_NAMES = 8
 
@@ -117,6 +118,7 @@ def standing_notes(con: DuckDBPyConnection, context: Context, period: Period) ->
             found.append(
                 f"{counted(len(rows), 'row')} in quarantine" + (f", {money} not in this report" if money else "")
             )
+    found += doubt_notes(con, period)
     unpriced, unknown = _unpriced(con, period), unknown_calls(con, period)
     divided = _divided_by_tokens(con, period)
     for model, calls in unpriced[:_MOST_NAMES]:

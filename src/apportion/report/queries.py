@@ -66,6 +66,13 @@ def has(con: DuckDBPyConnection, relation: str) -> bool:
     return found.fetchone() is not None
 
 
+def has_column(con: DuckDBPyConnection, relation: str, column: str) -> bool:
+    """Whether a table or view has a column; what an older version published lacks some."""
+    asked = {"table": relation, "column": column}
+    query = "SELECT 1 FROM duckdb_columns() WHERE table_name = $table AND column_name = $column LIMIT 1"
+    return con.execute(query, asked).fetchone() is not None
+
+
 def _of(column: str) -> exp.Column:
     return exp.column(exp.to_identifier(column, quoted=True), table="a")
 

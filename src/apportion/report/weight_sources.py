@@ -14,7 +14,7 @@ from apportion.report.context import Context
 from apportion.report.weights import LIST_COSTS
 
 _MOST_RANGES = 12
-_OF_CALLS = frozenset({*LIST_COSTS, "tokens", "requests"})
+OF_CALLS = frozenset({*LIST_COSTS, "tokens", "requests"})
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def weight_source(
     """
     if method == "seats":
         return _seats(con, period, rule, item)
-    if basis in _OF_CALLS:
+    if basis in OF_CALLS:
         asked = {"provider": provider, "account": account, "model": model, "value": owner}
         return _calls(con, context, period, asked)
     if basis == "person-days" or method == "headcount":

@@ -74,6 +74,7 @@ _TOKENS = (
     "output_tokens",
     "reasoning_tokens",
 )
+_DOUBTS = ("estimated_calls", "estimated_tokens", "missing_calls")
 
 TABLES: dict[str, Table] = {
     "charges": Table(
@@ -101,7 +102,7 @@ TABLES: dict[str, Table] = {
         "day x provider x billing account x model x tier x processing x region x speed x context x evidence",
         "calls",
         ("list_cost_picos", "list_cost_nano"),
-        _TOKENS,
+        (*_TOKENS, *_DOUBTS),
     ),
     "charge_dimensions": Table("attribute", "one row of a bill", "effective_nano", ("effective_nano",)),
     "dimension_ways": Table("attribute", "dimension x way of its evidence"),
