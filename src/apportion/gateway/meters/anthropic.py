@@ -26,6 +26,7 @@ class Messages(Format):
         super().__init__(asked)
         self.usage: dict[str, Any] = {}
         self._told: list[Document] = []
+        self._totals = False
 
     def body(self, document: Document) -> None:
         """Take an answer that came as one document."""
@@ -40,8 +41,10 @@ class Messages(Format):
                 self._message(inner(document, "message"))
             case "message_delta":
                 self._absorb(document.get("usage"))
+                self._totals = self._totals or isinstance(document.get("usage"), Mapping)
             case "message_stop":
-                self.ended = True
+                # The start tells the output of one token or so; without a delta its total was never told.
+                self.ended = self._totals
             case "error":
                 self.error = error_of(document) or "error"
 
@@ -89,10 +92,14 @@ class Messages(Format):
 
     def _absorb(self, usage: Any) -> None:
         if isinstance(usage, Mapping):
+            # Of ever more deltas the last one counts.
+            del self._told[_MOST_TOLD:]
             self._told.append(usage)
             self.usage |= {key: value for key, value in usage.items() if value is not None}
 
 
+# How many usage objects of one answer are kept.
+_MOST_TOLD = 8
 _FEES = {"web_searches": "web_search_requests", "web_fetches": "web_fetch_requests"}
 
 

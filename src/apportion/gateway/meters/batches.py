@@ -13,10 +13,12 @@ import orjson
 
 from apportion.gateway.meters.anthropic import Messages
 from apportion.gateway.meters.body import MOST_BYTES
-from apportion.gateway.meters.format import Asked, Document, Format, Seen, error_of, flags, inner, text
+from apportion.gateway.meters.format import Asked, Document, Format, Seen, error_of, inner, text
 from apportion.gateway.meters.measure import Measure, Part, State
 from apportion.gateway.meters.openai import of_usage
 
+# Models and tiers that are told apart in the results of one batch.
+_MOST_MODELS: Final = 1000
 _UNDONE: Final = frozenset({"validating", "in_progress", "finalizing", "cancelling"})
 
 
@@ -51,7 +53,7 @@ class Results:
         self._rest = b""
         self._sums: dict[tuple[str, str], Part] = {}
         self._fees: dict[str, int] = {}
-        self._flags: list[str] = []
+        self._flags: dict[str, None] = {}
         self._strange = False
 
     def feed(self, data: bytes) -> None:
@@ -71,7 +73,7 @@ class Results:
         if not parts:
             return Measure("missing", why or "no result of the batch tells a usage", call_id=self._batch_id)
         state: State = "estimated" if why else "measured"
-        return Measure(state, why, parts, self._batch_id, fees=self._fees, flags=flags(self._flags))
+        return Measure(state, why, parts, self._batch_id, fees=self._fees, flags=tuple(self._flags))
 
     def _take(self, line: bytes) -> None:
         if not line.strip():
@@ -89,11 +91,14 @@ class Results:
         form = Messages(self._asked)
         form.body(message)
         measured = form.measure(Seen(whole=True))
-        self._flags += measured.flags
+        self._flags |= dict.fromkeys(measured.flags)
         self._strange = self._strange or measured.state != "measured"
         for name, number in measured.fees.items():
             self._fees[name] = self._fees.get(name, 0) + number
         for part in measured.parts if measured.state == "measured" else ():
             model, tier = part.model or measured.model, part.service_tier or measured.service_tier
             key = (model or "", tier or "")
+            if key not in self._sums and len(self._sums) >= _MOST_MODELS:
+                # No batch has so many; what is beyond is counted without a name.
+                self._strange, key, model, tier = True, ("", ""), None, None
             self._sums[key] = self._sums.get(key, Part(model=model, service_tier=tier)).plus(part)

@@ -11,7 +11,7 @@ import orjson
 
 from apportion.gateway.meters import bedrock
 from apportion.gateway.meters.bedrock import Converse, Invoke
-from apportion.gateway.meters.format import Format, Seen
+from apportion.gateway.meters.format import Format, Seen, text
 from apportion.gateway.meters.frames import Frame, FrameSplitter
 from apportion.gateway.meters.measure import Measure
 from apportion.gateway.meters.sse import EventSplitter
@@ -19,6 +19,7 @@ from apportion.gateway.meters.sse import EventSplitter
 # An answer that is larger is passed on and not looked into.
 MOST_BYTES: Final = 32 << 20
 _DONE: Final = b"[DONE]"
+_ZLIB_HEAD: Final = 2
 
 
 class Meter(Protocol):
@@ -40,23 +41,22 @@ class DocumentBody:
 
     def __init__(self, form: Format) -> None:
         self._form = form
-        self._chunks: list[bytes] = []
+        self._body = bytearray()
         self._size = 0
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes."""
         self._size += len(data)
         if self._size <= MOST_BYTES:
-            self._chunks.append(data)
+            self._body += data
         else:
-            self._chunks.clear()
+            self._body.clear()
 
     def finish(self, *, whole: bool) -> Measure:
         """Say what the usage was."""
         if self._size > MOST_BYTES:
             return self._form.measure(Seen(whole, fault=f"the answer is larger than {MOST_BYTES >> 20} MiB"))
-        body = b"".join(self._chunks)
-        self._chunks.clear()
+        body, self._body = bytes(self._body), bytearray()
         try:
             found = orjson.loads(body)
         except orjson.JSONDecodeError:
@@ -165,7 +165,8 @@ class FrameBody:
             if frame.headers.get(":message-type", "event") == "event":
                 self._take(frame)
             else:
-                self._form.error = frame.headers.get(":exception-type") or frame.headers.get(":error-code") or "error"
+                said = (text(frame.headers.get(name)) for name in (":exception-type", ":error-code"))
+                self._form.error = next((name for name in said if name), "error")
 
     def finish(self, *, whole: bool) -> Measure:
         """Say what the usage was."""
@@ -195,32 +196,33 @@ class Inflated:
 
     def __init__(self, meter: Meter, coding: str) -> None:
         self._meter = meter
-        self._inflater = zlib.decompressobj(zlib.MAX_WBITS | 32 if coding == "gzip" else zlib.MAX_WBITS)
-        self._raw = coding == "deflate"
+        self._inflater = None if coding == "deflate" else zlib.decompressobj(zlib.MAX_WBITS | 32)
+        self._head = b""
         self._broken = False
-        self._begun = False
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes."""
-        if self._broken or not data:
-            return
+        if self._inflater is None:
+            data, self._head = self._head + data, b""
+            if len(data) < _ZLIB_HEAD:
+                self._head = data
+                return
+            self._inflater = zlib.decompressobj(zlib.MAX_WBITS if _is_zlib(data) else -zlib.MAX_WBITS)
         try:
-            while data:
+            while data and not self._broken and not self._inflater.eof:
                 found = self._inflater.decompress(data, MOST_BYTES)
-                self._begun = True
                 if found:
                     self._meter.feed(found)
                 data = self._inflater.unconsumed_tail
-                if self._inflater.eof:
-                    return
         except zlib.error:
-            if self._raw and not self._begun:
-                # Some servers send `deflate` without the two bytes that should stand before it.
-                self._raw, self._inflater = False, zlib.decompressobj(-zlib.MAX_WBITS)
-                self.feed(data)
-                return
             self._broken = True
 
     def finish(self, *, whole: bool) -> Measure:
         """Say what the usage was."""
-        return self._meter.finish(whole=whole and self._inflater.eof and not self._broken)
+        ended = self._inflater is not None and self._inflater.eof
+        return self._meter.finish(whole=whole and ended and not self._broken)
+
+
+def _is_zlib(data: bytes) -> bool:
+    """Whether the two bytes stand there that `deflate` should begin with; some servers leave them out (RFC 1950)."""
+    return data[0] & 0x0F == zlib.DEFLATED and int.from_bytes(data[:_ZLIB_HEAD]) % 31 == 0

@@ -20,19 +20,21 @@ class EventSplitter:
         over: Whether an event was longer than is looked at; such events are passed over.
     """
 
-    __slots__ = ("_begun", "_lines", "_rest", "_size", "over")
+    __slots__ = ("_begun", "_dropped", "_lines", "_rest", "_size", "_skipping", "over")
 
     def __init__(self) -> None:
         self._rest = b""
         self._lines: list[bytes] = []
         self._size = 0
         self._begun = False
+        # Whether the event at hand is passed over, and whether the line at hand is, of which the start is gone already.
+        self._dropped = self._skipping = False
         self.over = False
 
     @property
     def torn(self) -> bool:
         """Whether the stream ends inside an event."""
-        return bool(self._rest.strip() or self._lines)
+        return bool(self._rest.strip() or self._lines or self._dropped)
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The data of each event that these bytes end.
@@ -54,30 +56,47 @@ class EventSplitter:
         else:
             held = b""
         *lines, rest = text.split(b"\n")
-        self._rest = rest + held
         found: list[bytes] = []
         for line in lines:
-            if line.startswith(b"data:"):
+            if self._skipping:
+                self._skipping = False
+            elif line.startswith(b"data:"):
                 self._keep(line[6:] if line[5:6] == b" " else line[5:])
-            elif not line and self._lines:
-                found.append(self._lines[0] if len(self._lines) == 1 else b"\n".join(self._lines))
-                self._lines, self._size = [], 0
-        if len(self._rest) > MOST_BYTES:
-            self.over, self._rest = True, b""
+            elif not line:
+                if self._lines:
+                    found.append(self._lines[0] if len(self._lines) == 1 else b"\n".join(self._lines))
+                self._lines, self._size, self._dropped = [], 0, False
+        if self._skipping or len(rest) > MOST_BYTES:
+            rest = self._cut(rest)
+        self._rest = rest + held
         return found
 
     def close(self) -> list[bytes]:
         """The data of an event that nothing ended, as a server leaves it that closes behind its last line."""
         line, self._rest = self._rest.rstrip(b"\r"), b""
-        if line.startswith(b"data:"):
+        if line.startswith(b"data:") and not self._skipping:
             self._keep(line[5:].removeprefix(b" "))
         found, self._lines = [b"\n".join(self._lines)] if self._lines else [], []
         return found
 
     def _keep(self, data: bytes) -> None:
         self._size += len(data)
-        if self._size > MOST_BYTES:
-            self.over = True
-            self._lines = []
-            return
-        self._lines.append(data)
+        if self._dropped or self._size > MOST_BYTES:
+            self._drop()
+        else:
+            self._lines.append(data)
+
+    def _drop(self) -> None:
+        self.over = self._dropped = True
+        self._lines = []
+
+    def _cut(self, rest: bytes) -> bytes:
+        """The beginning of a line that is too long to be waited for: what of it has to be kept."""
+        if self._skipping:
+            return b""
+        if rest.startswith(b"data:"):
+            if self._size + len(rest) - len(b"data: ") <= MOST_BYTES:
+                return rest
+            self._drop()
+        self._skipping = True
+        return b""
