@@ -6,6 +6,7 @@
 #   make lint     ruff, mypy and the layer contracts
 #   make bench    two million calls beside a bare GROUP BY
 #   make bench-engines   the same on Spark, and as a script for Polars
+#   make bench-gateway   the gateway beside nginx, LiteLLM, Portkey and BurnLens (Linux, a C compiler, wrk; ARGS=--quick)
 #   make lock     write the lock files anew from .venv
 #   make clean    remove everything that make has made
 
@@ -23,7 +24,7 @@ endif
 
 WAYS := $(addprefix test-engine-,local cluster connect)
 
-.PHONY: demo test test-engines $(WAYS) lint bench bench-engines lock clean setup setup-dev setup-spark
+.PHONY: demo test test-engines $(WAYS) lint bench bench-engines bench-gateway lock clean setup setup-dev setup-spark
 .DELETE_ON_ERROR:
 
 demo: setup
@@ -54,6 +55,9 @@ bench: setup-dev
 
 bench-engines: setup-spark
 	@$(BIN)/python bench/bench.py --engines
+
+bench-gateway: setup
+	@$(BIN)/python bench/gateway/bench_gateway.py $(ARGS)
 
 lock: setup-dev
 	@$(BIN)/python .ci/lock

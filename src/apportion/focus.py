@@ -253,8 +253,28 @@ Numbers are plain (`1234.50`, `-0.5`, `1E-7`), without thousands separators; ano
 another form needs `set: {date_format: "%m/%d/%Y"}`. Spans start in and end out: `valid_to` is the first day
 that no longer counts; `last_day` is the last one that does.
 """
+_ONE_CALL = """\
+### One call counts once
+
+A call that several sources or ways tell of is one call: the gateway and the traces of a program, a callback and an
+export. It is known by its provider and `call_id`, over all sources and days. Of several records the measured one
+counts, before an estimated and a missing one; then the one that tells more; then, of the [usage
+log](gateway.md#what-a-record-says), that of the gateway, of `capture`, of LiteLLM, of OpenTelemetry, of rows; then
+the source that comes first in the settings. Its tags, its key and its user are its own; what it lacks another record
+of the call fills in. Parts of a call stay together. What is left out is counted and told (`calls-metered-twice`,
+`duplicate-calls`).
+
+Two answers with ids of their own are two calls, retries among them. Rows without a `call_id`, such as a provider's
+sums, are never put together; where such sums and single calls tell of one account on one day, a run says so
+(`usage-overlaps`), because both would count.
+
+Records of the usage log say how sure they are. An attempt that never reached the provider, or that it refused without
+usage, is no call. An `estimated` one weighs as what it was estimated at, and a `missing` one that may be billed
+counts as a call without tokens; a run tells how many there are (`usage-estimated`, `usage-missing`), and `explain`
+says which share of a pool's evidence they are."""
 _NOTES = {
     "charges": "Every other column is kept under its own name and can be used in a condition as text.",
+    "usage": _ONE_CALL,
     "meters": "Every other column is a tag: a column `team` is the tag `team`.",
     "roster": "Every other column can be taken by a look-up, as of the call's date.",
     "lookup": "Every other column is a key or a value: `{key: api_key_id, in: keys, take: team}` reads the"

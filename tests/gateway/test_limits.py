@@ -65,7 +65,6 @@ def test_200_calls_at_once_on_three_workers_do_not_pass_a_limit(tmp_path: Path) 
         limits = "    - {name: search, for: {team: search}, per: year, calls: 50}\n"
         folder = project(tmp_path, stage, limits, "  workers: 3\n")
         with running(stage, folder) as gateway:
-            time.sleep(2.5)
             found = at_once(gateway, 200, "x-apportion-team: search")
             assert (set(found), found.total()) == ({200, 429}, 200)
             # Two workers that reserve the last call in the same instant both give it back: never more, and then again.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
 import pytest
 
+from apportion import focus
 from apportion.focus import TABLES, documentation, fold, known_fields
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -15,6 +17,11 @@ REMOVED_IN_1_4 = {"provider_name", "publisher_name"}
 
 def test_the_page_on_inputs_is_the_one_written_from_the_columns() -> None:
     assert (DOCS / "inputs.md").read_text(encoding="utf-8") == documentation()
+
+
+def test_every_row_of_the_columns_has_as_many_cells_as_the_head() -> None:
+    with (Path(focus.__file__).parent / "focus_columns.csv").open(encoding="utf-8", newline="") as file:
+        assert [row for row in csv.DictReader(file) if None in row or None in row.values()] == []
 
 
 @pytest.mark.parametrize("table", TABLES)

@@ -168,9 +168,23 @@ class Budgets:
             measure: What it used.
             failed: Whether the provider refused it, or was never reached: nothing is counted then.
         """
+        if measure.parts or not failed:
+            self._settle(hold, priced, measure)
+        # Last, so that no other worker sees a call neither held nor counted.
         self.release(hold)
-        if failed and not measure.parts:
-            return
+
+    def look(self, now: float) -> None:
+        """See which other workers there are; to be called now and then."""
+        self._counters.look(now)
+
+    def close(self) -> None:
+        """Leave; what was settled stays."""
+        self._counters.close()
+        self._wanted.unlink(missing_ok=True)
+
+    # --- inside
+
+    def _settle(self, hold: Hold, priced: Priced, measure: Measure) -> None:
         money: list[tuple[Limit, Counter]] = []
         for limit, counter, reserved in hold.held:
             if measure.parts and limit.unit == "money":
@@ -184,17 +198,6 @@ class Budgets:
                 self._settled(limit, counter, reserved)
         if money:
             self._settle_money(money, priced, measure.parts)
-
-    def look(self, now: float) -> None:
-        """See which other workers there are; to be called now and then."""
-        self._counters.look(now)
-
-    def close(self) -> None:
-        """Leave; what was settled stays."""
-        self._counters.close()
-        self._wanted.unlink(missing_ok=True)
-
-    # --- inside
 
     def _most(self, limit: Limit, asks: Asks) -> int:
         """What a call may use at most."""

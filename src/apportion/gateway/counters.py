@@ -3,7 +3,8 @@
 A file is memory of its one writer, so that no call waits for a lock. A sum over the files is what has been used; it is
 whole after any worker was killed, because the pages belong to the file and not to the process. What a dead worker had
 reserved is not counted any more: its calls have ended. An integer is written in one step on every machine that Linux
-runs on with 64 bits, so that nobody reads half of it.
+runs on with 64 bits, so that nobody reads half of it. One more file has a byte for each of them, which its writer moves
+on when it begins or goes on in another file: who comes is seen before it has let the first call through.
 """
 
 from __future__ import annotations
@@ -59,17 +60,19 @@ class Counters:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._now = now
+        self._changes = _Changes(folder)
         self._own = _Slot.take(folder, now)
+        self._changes.tell(self._own.number)
         self._others: dict[Path, _Slot] = {}
         self._full = False
         self.look()
 
     def total(self, key: bytes) -> Total:
         """What all workers have of a counter."""
+        if self._changes.are_there:
+            self._see()
         settled, reserved, mark = self._own.row(key)
         for other in self._others.values():
-            if other.moved:
-                continue
             more = other.row(key)
             settled += more.settled
             mark = max(mark, more.mark)
@@ -108,13 +111,20 @@ class Counters:
         return self._own.has_room(key)
 
     def _grow(self) -> None:
+        before = self._own
         with contextlib.suppress(OSError):
             self._own = self._own.roomy(self._now)
+        if self._own is not before:
+            self._changes.tell(self._own.number)
 
     def look(self, now: float | None = None) -> None:
         """See which other workers there are; to be called now and then."""
         self._now = now if now is not None else self._now
         self._grow()
+        self._see()
+
+    def _see(self) -> None:
+        self._changes.seen()
         there = set(self._folder.glob("*.counts"))
         for path in set(self._others) - there:
             self._others.pop(path).close()
@@ -134,6 +144,7 @@ class Counters:
         self._own.close()
         for other in self._others.values():
             other.close()
+        self._changes.close()
 
 
 def totals(folder: Path) -> Iterator[tuple[tuple[str, ...], Total]]:
@@ -158,6 +169,36 @@ def totals(folder: Path) -> Iterator[tuple[tuple[str, ...], Total]]:
                 found[label] = Total(before.settled + row.settled, reserved, max(before.mark, row.mark))
         slot.close()
     yield from found.items()
+
+
+class _Changes:
+    """Which workers came or went on in another file, as all of them see it."""
+
+    def __init__(self, folder: Path) -> None:
+        descriptor = os.open(folder / "changes", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(descriptor, 0, _MOST_SLOTS)
+            self._memory = mmap.mmap(descriptor, _MOST_SLOTS)
+        finally:
+            os.close(descriptor)
+        self._seen = b""
+
+    @property
+    def are_there(self) -> bool:
+        """Whether something has changed since it was last looked at."""
+        return self._memory[:] != self._seen
+
+    def tell(self, number: int) -> None:
+        """Say that a worker's file is there now; its writer alone says so, before it writes to it."""
+        self._memory[number] = (self._memory[number] + 1) % 256
+
+    def seen(self) -> None:
+        """Take note; what changes while the files are being looked at is seen the next time."""
+        self._seen = self._memory[:]
+
+    def close(self) -> None:
+        """Let it go."""
+        self._memory.close()
 
 
 class _Slot:
@@ -218,6 +259,11 @@ class _Slot:
         return cls(path, descriptor, mmap.mmap(descriptor, size, access=mmap.ACCESS_READ))
 
     @property
+    def number(self) -> int:
+        """Which of the workers writes it."""
+        return int(self.path.stem)
+
+    @property
     def moved(self) -> bool:
         """Whether its writer goes on in another file of the same name."""
         return self._words[_MOVED] != 0
@@ -228,12 +274,19 @@ class _Slot:
         return list(self._rows)
 
     def row(self, key: bytes) -> Total:
-        """What it has of a counter."""
+        """What it has of a counter.
+
+        A call that ends while this is being read may count twice, and never not at all: its writer settles it before it
+        gives back what it held, so what is held has to be read first.
+        """
         words = self._words
         if words[_COUNT] != self._seen:
             self._look()
         at = self._rows.get(key)
-        return _NONE if at is None else Total(words[at + _SETTLED], words[at + _RESERVED], words[at + _MARK])
+        if at is None:
+            return _NONE
+        reserved = words[at + _RESERVED]
+        return Total(words[at + _SETTLED], reserved, words[at + _MARK])
 
     def add(self, key: bytes, ends: float, label: tuple[str, ...], settled: int, reserved: int) -> None:
         """Change a counter."""

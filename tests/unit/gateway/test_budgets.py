@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apportion.gateway.budgets import OUTPUT_TOKENS, WANTED, Asks, Beyond, Budgets
+from apportion.gateway.counters import Counters
 from apportion.gateway.limits import Budget, Calendar, Hold, Limit
 from apportion.gateway.meters.measure import Measure, Part
 from apportion.gateway.tariff import Priced, Rate, Tariff
@@ -65,6 +66,27 @@ def held(found: Hold | Beyond) -> Hold:
 def refused(found: Hold | Beyond) -> Beyond:
     assert isinstance(found, Beyond), found
     return found
+
+
+def test_no_other_worker_ever_sees_a_call_that_is_neither_held_nor_counted(
+    make: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = Limit("l", "calls", 1, "hour")
+    budgets, other = make(limit), make(limit)
+    first = held(budgets.reserve(asks(), NOW))
+    seen: list[object] = []
+    add = Counters.add
+
+    def looked_at(counters: Counters, *rest: object, **more: object) -> None:
+        add(counters, *rest, **more)  # type: ignore[arg-type]
+        if counters is budgets._counters:
+            seen.append(other.reserve(asks(), NOW))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Counters, "add", looked_at)
+        budgets.settle(first, MODEL, used(5), failed=False)
+    assert len(seen) == 2
+    assert all(isinstance(each, Beyond) for each in seen)
 
 
 def test_calls_are_counted_one_by_one(make: Kept) -> None:

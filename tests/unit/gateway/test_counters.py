@@ -47,7 +47,6 @@ def writing(folder: Path, times: int) -> Iterator[subprocess.Popen[str]]:
 
 def test_every_worker_sees_the_sum(tmp_path: Path) -> None:
     first, second = Counters(tmp_path, 0.0), Counters(tmp_path, 0.0)
-    first.look(1.0)
     first.add(KEY, LATER, ("a",), settled=3, reserved=1)
     second.add(KEY, LATER, ("a",), settled=4, reserved=2)
     assert first.total(KEY) == second.total(KEY) == Total(7, 3, 0)
@@ -57,6 +56,19 @@ def test_every_worker_sees_the_sum(tmp_path: Path) -> None:
     assert dict(totals(tmp_path)) == {("a",): Total(7, 3, 1234)}
     first.close()
     second.close()
+
+
+def test_a_worker_that_takes_over_a_file_is_seen_at_once(tmp_path: Path) -> None:
+    first, second = Counters(tmp_path, 0.0), Counters(tmp_path, 0.0)
+    first.add(KEY, LATER, ("a",), settled=1)
+    second.add(KEY, LATER, ("a",), settled=2, reserved=5)
+    second.close()
+    heir = Counters(tmp_path, 0.0)
+    assert first.total(KEY) == Total(3, 0, 0)
+    heir.add(KEY, LATER, ("a",), settled=4)
+    assert first.total(KEY) == heir.total(KEY) == Total(7, 0, 0)
+    heir.close()
+    first.close()
 
 
 def test_what_a_killed_worker_had_reserved_is_free_and_what_it_settled_stays(tmp_path: Path) -> None:
@@ -93,10 +105,8 @@ def test_a_file_grows_and_leaves_out_what_has_ended(tmp_path: Path) -> None:
     keys = [drawn.randbytes(16) for _ in range(9000)]
     for number, key in enumerate(keys):
         counters.add(key, 10.0 if number % 3 else LATER, (str(number),), settled=number, reserved=1)
-    other.look(0.0)
     assert [other.total(key).settled for key in keys] == list(range(9000))
     counters.look(20.0)
-    other.look(20.0)
     kept = {label for label, _ in totals(tmp_path)}
     assert {(str(number),) for number in range(0, 9000, 3)} <= kept
     assert other.total(keys[8997]) == Total(8997, 1, 0)
