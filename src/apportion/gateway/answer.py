@@ -35,14 +35,15 @@ class Answer:
         bare = "content-length" not in known and not chunked
         has_body = asked.method != "HEAD" and status not in _EMPTY
         self._reframed = has_body and (filtered or bare or (chunked and asked.old))
+        self._head = b""
 
     @property
     def stays(self) -> bool:
         """Whether the caller's connection may carry another request."""
         return self._asked.keep_alive and not (self._asked.old and self._reframed)
 
-    def head(self, reason: bytes, headers: Sequence[Header]) -> bytes:
-        """The bytes of its head."""
+    def begin(self, reason: bytes, headers: Sequence[Header]) -> None:
+        """Take its head, which goes with the first part of its body: an answer in one piece is sent as one."""
         drop = frozenset({b"content-length"}) if self._filter is not None else frozenset()
         kept = passed_on(headers, drop=drop)
         if (self._reframed or self._chunked) and not self._asked.old:
@@ -51,20 +52,21 @@ class Answer:
             kept.append((b"Connection", b"close"))
         elif self._asked.old:
             kept.append((b"Connection", b"keep-alive"))
-        return compose(b"HTTP/1.1 %d %b" % (self._status, reason), kept)
+        self._head = compose(b"HTTP/1.1 %d %b" % (self._status, reason), kept)
 
     def more(self, raw: bytes, pieces: Sequence[bytes]) -> bytes:
-        """The bytes of a part of its body.
+        """The bytes of a part of it.
 
         Args:
-            raw: As it came.
+            raw: Of its body, as it came; empty where only its head is here.
             pieces: What of it is body.
         """
+        head, self._head = self._head, b""
         if not self._reframed:
-            return raw
+            return head + raw if head else raw
         if self._filter is not None:
             pieces = [self._filter.feed(piece) for piece in pieces]
-        return b"".join(self._chunk(piece) for piece in pieces)
+        return head + b"".join(self._chunk(piece) for piece in pieces)
 
     def last(self, raw: bytes, pieces: Sequence[bytes], *, whole: bool) -> bytes:
         """The bytes of the last part of its body; `whole` where it ended as it should."""

@@ -18,7 +18,8 @@ from zoneinfo import ZoneInfo
 
 from apportion.gateway.admission import Refused
 from apportion.gateway.call import Call
-from apportion.gateway.counters import Counters, Total
+from apportion.gateway.counter_file import Total
+from apportion.gateway.counters import Counters
 from apportion.gateway.limits import Budget, Calendar, Counter, Hold, Limit
 from apportion.gateway.meters.format import CHARACTERS_PER_TOKEN
 from apportion.gateway.meters.measure import Measure, Part
@@ -168,10 +169,24 @@ class Budgets:
             measure: What it used.
             failed: Whether the provider refused it, or was never reached: nothing is counted then.
         """
-        if measure.parts or not failed:
-            self._settle(hold, priced, measure)
-        # Last, so that no other worker sees a call neither held nor counted.
-        self.release(hold)
+        if failed and not measure.parts:
+            self.release(hold)
+            return
+        money: list[tuple[Limit, Counter]] = []
+        for limit, counter, reserved in hold.held:
+            if limit.unit == "calls":
+                self._settled(limit, counter, 1, reserved)
+            elif not measure.parts:
+                # Nobody knows what it used: what it might have used stands for it.
+                self._settled(limit, counter, reserved, reserved)
+            elif limit.unit == "tokens":
+                self._settled(limit, counter, sum(part.tokens for part in measure.parts), reserved)
+            else:
+                money.append((limit, counter))
+        if money:
+            self._settle_money(money, priced, measure.parts)
+            # Last, so that no other worker sees a call neither held nor counted.
+            self.release(Hold([held for held in hold.held if held[0].unit == "money"]))
 
     def look(self, now: float) -> None:
         """See which other workers there are; to be called now and then."""
@@ -183,21 +198,6 @@ class Budgets:
         self._wanted.unlink(missing_ok=True)
 
     # --- inside
-
-    def _settle(self, hold: Hold, priced: Priced, measure: Measure) -> None:
-        money: list[tuple[Limit, Counter]] = []
-        for limit, counter, reserved in hold.held:
-            if measure.parts and limit.unit == "money":
-                money.append((limit, counter))
-            elif limit.unit == "calls":
-                self._settled(limit, counter, 1)
-            elif measure.parts:
-                self._settled(limit, counter, sum(part.tokens for part in measure.parts))
-            elif reserved:
-                # Nobody knows what it used: what it might have used stands for it.
-                self._settled(limit, counter, reserved)
-        if money:
-            self._settle_money(money, priced, measure.parts)
 
     def _most(self, limit: Limit, asks: Asks) -> int:
         """What a call may use at most."""
@@ -232,8 +232,9 @@ class Budgets:
                 tell("unpriced", message, level=logging.WARNING)
             self.unpriced += 1
 
-    def _settled(self, limit: Limit, counter: Counter, number: int) -> None:
-        self._counters.add(counter.key, counter.ends, counter.label, settled=number)
+    def _settled(self, limit: Limit, counter: Counter, number: int, reserved: int = 0) -> None:
+        """Count what was used, and give back what was held for it in the same step."""
+        self._counters.add(counter.key, counter.ends, counter.label, settled=number, reserved=-reserved)
         total = self._counters.total(counter.key)
         used = self._counted(counter, total)
         for percent in (limit.warn_percent, _HUNDRED):

@@ -2,47 +2,21 @@
 
 A file is memory of its one writer, so that no call waits for a lock. A sum over the files is what has been used; it is
 whole after any worker was killed, because the pages belong to the file and not to the process. What a dead worker had
-reserved is not counted any more: its calls have ended. An integer is written in one step on every machine that Linux
-runs on with 64 bits, so that nobody reads half of it. One more file has a byte for each of them, which its writer moves
-on when it begins or goes on in another file: who comes is seen before it has let the first call through.
+reserved is not counted any more: its calls have ended. One more file has a byte for each of them, which its writer
+moves on when it begins or goes on in another file: who comes is seen before it has let the first call through.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import json
 import logging
 import mmap
 import os
-import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
 
-_LOG = logging.getLogger("apportion.gateway")
-_MAGIC: Final = 0x61706C696D697431
-_WORD: Final = 8
-_HEAD_WORDS: Final = 8
-_ROW_WORDS: Final = 6
-_COUNT, _MOVED = 1, 2
-_ENDS, _SETTLED, _RESERVED, _MARK = 2, 3, 4, 5
-_ROWS: Final = 4096
-_MOST_SLOTS: Final = 1024
-
-
-class Total(NamedTuple):
-    """What all workers together have of a counter.
-
-    Attributes:
-        settled: Used for certain.
-        reserved: By calls that are on their way.
-        mark: The latest instant that was marked, in milliseconds of the epoch.
-    """
-
-    settled: int
-    reserved: int
-    mark: int
+from apportion.gateway.counter_file import MOST_FILES, CounterFile, Total, is_free, labels_of
+from apportion.gateway.telling import tell
 
 
 class Counters:
@@ -61,9 +35,9 @@ class Counters:
         self._folder = folder
         self._now = now
         self._changes = _Changes(folder)
-        self._own = _Slot.take(folder, now)
+        self._own = CounterFile.take(folder, now)
         self._changes.tell(self._own.number)
-        self._others: dict[Path, _Slot] = {}
+        self._others: dict[Path, CounterFile] = {}
         self._full = False
         self.look()
 
@@ -87,7 +61,7 @@ class Counters:
             key: Of 16 bytes.
             ends: When nobody asks for it any more, in seconds of the epoch.
             label: What it counts, for those who look at it from outside.
-            settled: More of it, or less.
+            settled: More of it, or less; it is there before what was reserved goes.
             reserved: The same.
         """
         if self._has_room(key):
@@ -105,9 +79,8 @@ class Counters:
         self._grow()
         if not self._own.has_room(key) and not self._full:
             self._full = True
-            _LOG.error(
-                "there is no room in %s for another counter: limits do not see calls of new values", self._folder
-            )
+            message = f"there is no room in {self._folder} for another counter: limits do not see calls of new values"
+            tell("counters-full", message, level=logging.ERROR)
         return self._own.has_room(key)
 
     def _grow(self) -> None:
@@ -135,9 +108,9 @@ class Counters:
                     known.close()
                     del self._others[path]
                 with contextlib.suppress(OSError, ValueError):
-                    self._others[path] = _Slot.see(path)
+                    self._others[path] = CounterFile.see(path)
             if path in self._others:
-                self._others[path].living = not _is_free(path)
+                self._others[path].living = not is_free(path)
 
     def close(self) -> None:
         """Leave; what was settled stays."""
@@ -156,18 +129,18 @@ def totals(folder: Path) -> Iterator[tuple[tuple[str, ...], Total]]:
     found: dict[tuple[str, ...], Total] = {}
     for path in sorted(folder.glob("*.counts")):
         try:
-            slot = _Slot.see(path)
+            file = CounterFile.see(path)
         except (OSError, ValueError):
             continue
-        living = not _is_free(path)
-        labels = _labels(path)
-        for key in slot.every():
+        living = not is_free(path)
+        labels = labels_of(path)
+        for key in file.every():
             label = labels.get(key.hex())
             if label is not None:
-                row, before = slot.row(key), found.get(label, Total(0, 0, 0))
+                row, before = file.row(key), found.get(label, Total(0, 0, 0))
                 reserved = before.reserved + (row.reserved if living else 0)
                 found[label] = Total(before.settled + row.settled, reserved, max(before.mark, row.mark))
-        slot.close()
+        file.close()
     yield from found.items()
 
 
@@ -177,8 +150,8 @@ class _Changes:
     def __init__(self, folder: Path) -> None:
         descriptor = os.open(folder / "changes", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            os.posix_fallocate(descriptor, 0, _MOST_SLOTS)
-            self._memory = mmap.mmap(descriptor, _MOST_SLOTS)
+            os.posix_fallocate(descriptor, 0, MOST_FILES)
+            self._memory = mmap.mmap(descriptor, MOST_FILES)
         finally:
             os.close(descriptor)
         self._seen = b""
@@ -199,231 +172,3 @@ class _Changes:
     def close(self) -> None:
         """Let it go."""
         self._memory.close()
-
-
-class _Slot:
-    """One file."""
-
-    def __init__(self, path: Path, descriptor: int, memory: mmap.mmap) -> None:
-        self.path = path
-        self.living = True
-        self._descriptor = descriptor
-        self._memory = memory
-        self._words = memoryview(memory).cast("q")
-        self._rows: dict[bytes, int] = {}
-        self._seen = 0
-        self._look()
-
-    @classmethod
-    def take(cls, folder: Path, now: float) -> _Slot:
-        """The first file that nobody is writing; what its last writer had settled goes on."""
-        for number in range(_MOST_SLOTS):
-            path = folder / f"{number:03d}.counts"
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(descriptor)
-                continue
-            if os.fstat(descriptor).st_ino != _inode(path):
-                os.close(descriptor)
-                continue
-            return cls._taken(path, descriptor).kept(now)
-        raise OSError(f"more than {_MOST_SLOTS} workers write counters in {folder}")
-
-    @classmethod
-    def _taken(cls, path: Path, descriptor: int) -> _Slot:
-        size = os.fstat(descriptor).st_size
-        if not _is_sound(descriptor, size):
-            size = (_HEAD_WORDS + _ROWS * _ROW_WORDS) * _WORD
-            os.ftruncate(descriptor, 0)
-            # With its room on the disk: a page that cannot be had later would kill the process that writes it.
-            os.posix_fallocate(descriptor, 0, size)
-            os.pwrite(descriptor, struct.pack("q", _MAGIC), 0)
-            _label_file(path).write_text("")
-        return cls(path, descriptor, mmap.mmap(descriptor, size))
-
-    @classmethod
-    def see(cls, path: Path) -> _Slot:
-        """Another worker's file.
-
-        Raises:
-            OSError: It cannot be read.
-            ValueError: It is no file of counters.
-        """
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        size = os.fstat(descriptor).st_size
-        if not _is_sound(descriptor, size):
-            os.close(descriptor)
-            raise ValueError(f"{path} holds no counters")
-        return cls(path, descriptor, mmap.mmap(descriptor, size, access=mmap.ACCESS_READ))
-
-    @property
-    def number(self) -> int:
-        """Which of the workers writes it."""
-        return int(self.path.stem)
-
-    @property
-    def moved(self) -> bool:
-        """Whether its writer goes on in another file of the same name."""
-        return self._words[_MOVED] != 0
-
-    def every(self) -> list[bytes]:
-        """The keys of all counters in it."""
-        self._look()
-        return list(self._rows)
-
-    def row(self, key: bytes) -> Total:
-        """What it has of a counter.
-
-        A call that ends while this is being read may count twice, and never not at all: its writer settles it before it
-        gives back what it held, so what is held has to be read first.
-        """
-        words = self._words
-        if words[_COUNT] != self._seen:
-            self._look()
-        at = self._rows.get(key)
-        if at is None:
-            return _NONE
-        reserved = words[at + _RESERVED]
-        return Total(words[at + _SETTLED], reserved, words[at + _MARK])
-
-    def add(self, key: bytes, ends: float, label: tuple[str, ...], settled: int, reserved: int) -> None:
-        """Change a counter."""
-        at = self._rows.get(key)
-        if at is None:
-            at = self._new(key, ends, label)
-        self._words[at + _SETTLED] += settled
-        self._words[at + _RESERVED] += reserved
-
-    def mark(self, key: bytes, ends: float, label: tuple[str, ...], at_milliseconds: int) -> None:
-        """Set the instant of a counter."""
-        at = self._rows.get(key)
-        if at is None:
-            at = self._new(key, ends, label)
-        self._words[at + _MARK] = at_milliseconds
-
-    def has_room(self, key: bytes) -> bool:
-        """Whether a counter is there, or can be added."""
-        return key in self._rows or len(self._rows) < self._room
-
-    @property
-    def _room(self) -> int:
-        return (len(self._words) - _HEAD_WORDS) // _ROW_WORDS
-
-    def kept(self, now: float) -> _Slot:
-        """The same file without what has ended and without what was reserved by whoever wrote it before."""
-        old = [(key, at) for key, at in self._rows.items() if self._words[at + _ENDS] > now]
-        return self._copied(old, reserved=False) if self._rows else self
-
-    def roomy(self, now: float) -> _Slot:
-        """This file, or a copy of it with more room where it is nearly full."""
-        if len(self._rows) < self._room * 3 // 4:
-            return self
-        return self._copied([(k, at) for k, at in self._rows.items() if self._words[at + _ENDS] > now], reserved=True)
-
-    def close(self) -> None:
-        """Let it go."""
-        self._words.release()
-        self._memory.close()
-        os.close(self._descriptor)
-
-    def _copied(self, rows: list[tuple[bytes, int]], *, reserved: bool) -> _Slot:
-        """A file in place of this one, with some of its counters."""
-        labels = _labels(self.path)
-        beside = self.path.with_suffix(".new")
-        beside.unlink(missing_ok=True)
-        _label_file(beside).unlink(missing_ok=True)
-        descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        room = max(_ROWS, len(rows) * 2)
-        os.posix_fallocate(descriptor, 0, (_HEAD_WORDS + room * _ROW_WORDS) * _WORD)
-        os.pwrite(descriptor, struct.pack("q", _MAGIC), 0)
-        made = _Slot(beside, descriptor, mmap.mmap(descriptor, os.fstat(descriptor).st_size))
-        for key, at in rows:
-            label = labels.get(key.hex(), ())
-            held = self._words[at + _RESERVED] if reserved else 0
-            made.add(key, self._words[at + _ENDS], label, self._words[at + _SETTLED], held)
-            made.mark(key, 0, label, self._words[at + _MARK])
-        if rows:
-            _label_file(beside).replace(_label_file(self.path))
-        else:
-            _label_file(self.path).write_text("")
-        beside.replace(self.path)
-        made.path = self.path
-        self._words[_MOVED] = 1
-        self.close()
-        return made
-
-    def _new(self, key: bytes, ends: float, label: tuple[str, ...]) -> int:
-        number = self._words[_COUNT]
-        at = _HEAD_WORDS + number * _ROW_WORDS
-        first, second = struct.unpack("qq", key)
-        words = self._words
-        words[at], words[at + 1], words[at + _ENDS] = first, second, int(ends)
-        words[at + _SETTLED] = words[at + _RESERVED] = words[at + _MARK] = 0
-        with contextlib.suppress(OSError), _label_file(self.path).open("a") as file:
-            file.write(json.dumps([key.hex(), *label]) + "\n")
-        # Only now is it there for the others.
-        words[_COUNT] = number + 1
-        self._rows[key] = at
-        self._seen = number + 1
-        return at
-
-    def _look(self) -> None:
-        """Learn which counters there are."""
-        count = self._words[_COUNT]
-        for number in range(self._seen, count):
-            at = _HEAD_WORDS + number * _ROW_WORDS
-            self._rows[struct.pack("qq", self._words[at], self._words[at + 1])] = at
-        self._seen = count
-
-
-_NONE: Final = Total(0, 0, 0)
-
-
-def _is_sound(descriptor: int, size: int) -> bool:
-    head = os.pread(descriptor, _HEAD_WORDS * _WORD, 0)
-    if len(head) < _HEAD_WORDS * _WORD:
-        return False
-    magic, count, *_ = struct.unpack(f"{_HEAD_WORDS}q", head)
-    return bool(magic == _MAGIC and 0 <= count <= (size // _WORD - _HEAD_WORDS) // _ROW_WORDS)
-
-
-def _is_free(path: Path) -> bool:
-    """Whether nobody writes a file any more."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
-
-
-def _inode(path: Path) -> int:
-    try:
-        return path.stat().st_ino
-    except OSError:
-        return -1
-
-
-def _label_file(path: Path) -> Path:
-    return path.with_name(f"{path.name}.labels")
-
-
-def _labels(path: Path) -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
-    try:
-        lines = _label_file(path).read_text().splitlines()
-    except OSError:
-        return found
-    for line in lines:
-        with contextlib.suppress(ValueError):
-            key, *label = json.loads(line)
-            found[key] = tuple(label)
-    return found

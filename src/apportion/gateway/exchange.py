@@ -15,7 +15,7 @@ from apportion.gateway.admission import Refused, missing_tags, refused_for, who
 from apportion.gateway.answer import Answer
 from apportion.gateway.call import Call
 from apportion.gateway.caller import Caller
-from apportion.gateway.heads import Head, Header
+from apportion.gateway.heads import Head, Header, texts
 from apportion.gateway.meters.body import Meter
 from apportion.gateway.meters.measure import Measure
 from apportion.gateway.onward import onward
@@ -226,11 +226,11 @@ class Exchange:
         """The head of the answer is here."""
         self._call.first_byte = self.moved = self._worker.time()
         self._call.status = status
-        known = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
+        known = texts(headers)
         self._meter = meter(self._call.route, self._call.asked(known, status))
         without = self._call.asking.asked_for_usage
         self._answer = Answer(self._call.head, status, known, chunked=chunked, without_usage=without)
-        self._tell(self._answer.head(reason, headers))
+        self._answer.begin(reason, headers)
 
     def answer_goes_on(self, raw: bytes, pieces: list[bytes]) -> None:
         """More of the answer is here."""
@@ -239,7 +239,7 @@ class Exchange:
         if self.caller_gone:
             self._drained += len(raw)
         elif self._answer is not None and (data := self._answer.more(raw, pieces)):
-            self._tell(data)
+            self._caller.send(data)
 
     def answer_ends(self, raw: bytes, pieces: list[bytes], *, whole: bool) -> None:
         """The last of the answer is here."""
@@ -392,7 +392,3 @@ class Exchange:
         if self._worker.budgets is not None:
             self._worker.budgets.drop(self._call)
         self._worker.done(self)
-
-    def _tell(self, data: bytes) -> None:
-        if not self.caller_gone:
-            self._caller.send(data)

@@ -122,6 +122,15 @@ def passed_on(headers: Iterable[Header], *, drop: frozenset[bytes]) -> list[Head
     ]
 
 
+def texts(headers: Sequence[Header]) -> dict[str, str]:
+    """The last value of each header, by its name in lower case, as text."""
+    if not headers:
+        return {}
+    # No header holds a NUL: one step for all of them.
+    names = b"\0".join([name for name, _ in headers]).lower().decode("latin-1").split("\0")
+    return dict(zip(names, b"\0".join([value for _, value in headers]).decode("latin-1").split("\0"), strict=True))
+
+
 def acceptable(codings: bytes) -> bytes:
     """What of a caller's `accept-encoding` the meters can unpack; `identity` where nothing of it."""
     kept = []

@@ -28,7 +28,7 @@ class Answered(Protocol):
         """The head of the answer is here."""
 
     def answer_goes_on(self, raw: bytes, pieces: list[bytes]) -> None:
-        """More of it is here: as it was sent, and what of it is body."""
+        """More of it is here: as it was sent, and what of it is body; nothing where its head came alone."""
 
     def answer_ends(self, raw: bytes, pieces: list[bytes], *, whole: bool) -> None:
         """The last of it is here; `whole` says whether it ended as it should."""
@@ -217,7 +217,7 @@ class Outbound(asyncio.Protocol):
             self._exchange = None
             exchange.answer_ends(b"", pieces, whole=False)
             self.abort()
-        elif data:
+        else:
             exchange.answer_goes_on(data, pieces)
 
     @property

@@ -26,8 +26,8 @@ from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import quote
 
 from apportion.gateway.heads import Header
+from apportion.gateway.telling import tell
 
-_LOG = logging.getLogger("apportion.gateway")
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
 # What may change on the way; botocore signs none of it either.
 _UNSIGNED: Final = frozenset(
@@ -103,7 +103,8 @@ class AwsChain:
         except Exception as error:
             # The chain ends in networks, files and commands of others, which may raise whatever they like.
             if self._last is not None and self._expires and not self._found.refresh_needed(0):
-                _LOG.warning("AWS credentials cannot be renewed and will expire soon: %s", _kind(error))
+                message = f"AWS credentials cannot be renewed and will expire soon: {_kind(error)}"
+                tell("credentials", message, level=logging.WARNING)
                 return self._last
             self._found = None
             raise NoCredentialsError(f"{_NONE}: looking for them failed with {_kind(error)}") from error
@@ -267,7 +268,8 @@ class Signer:
             self._credentials = found
         elif self._credentials is not None:
             # Calls that were let through before this are signed with what there was; AWS judges them.
-            _LOG.error("AWS credentials cannot be renewed, calls to Bedrock are refused: %s", why)
+            message = f"AWS credentials cannot be renewed, calls to Bedrock are refused: {why}"
+            tell("credentials", message, level=logging.ERROR)
         self._why = why
         self._tell(why)
 

@@ -5,22 +5,16 @@ A worker does not look prices up: it asks for those of a model when it first mee
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from apportion.gateway.meters.measure import Part
+from apportion.gateway.meters.measure import BUCKETS, Part
 
 _PICOS_A_NANO: Final = 1000
 _PARTS: Final = 10**9
-# In the order of the price book's buckets; shorter and longer times of a cache are priced as the nearest that has one.
-_BUCKETS: Final[tuple[tuple[str, Callable[[Part], int]], ...]] = (
-    ("uncached_input", lambda part: part.uncached_input),
-    ("cache_read", lambda part: part.cache_read),
-    ("cache_write_5m", lambda part: part.cache_write_5m),
-    ("cache_write_1h", lambda part: part.cache_write_1h),
-    ("cache_write_other", lambda part: part.cache_write_30m + part.cache_write_12h + part.cache_write_other),
-    ("tool_prompt", lambda part: part.tool_prompt),
-    ("output", lambda part: part.output),
+# The price book's name of each bucket; shorter and longer times of a cache are priced as the nearest that has one.
+_PRICED_AS: Final = tuple(
+    "cache_write_other" if name in {"cache_write_30m", "cache_write_12h"} else name for name in BUCKETS
 )
 
 
@@ -95,8 +89,7 @@ def _picos(rates: Sequence[Rate], part: Part, *, calls: int) -> int | str:
     if rate.unpriced:
         return rate.unpriced
     found = rate.request_picos * calls
-    for name, tokens_of in _BUCKETS:
-        tokens = tokens_of(part)
+    for name, tokens in zip(_PRICED_AS, part.buckets, strict=True):
         if tokens:
             price = rate.picos.get(name)
             if price is None:

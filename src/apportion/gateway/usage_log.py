@@ -146,7 +146,9 @@ class UsageLog:
             self._dirty = True
             if durable is not None:
                 self._waiting.append(durable)
-        self._wake.set()
+        # Where it is set already, its thread has yet to look at what is dirty.
+        if not self._wake.is_set():
+            self._wake.set()
 
     def tick(self) -> None:
         """Seal a segment that has been open for long; to be called now and then."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apportion.gateway.budgets import OUTPUT_TOKENS, WANTED, Asks, Beyond, Budgets
-from apportion.gateway.counters import Counters
-from apportion.gateway.limits import Budget, Calendar, Hold, Limit
+from apportion.gateway.limits import Budget, Calendar, Hold, Limit, Unit
 from apportion.gateway.meters.measure import Measure, Part
 from apportion.gateway.tariff import Priced, Rate, Tariff
 
@@ -68,24 +67,32 @@ def refused(found: Hold | Beyond) -> Beyond:
     return found
 
 
-def test_no_other_worker_ever_sees_a_call_that_is_neither_held_nor_counted(
-    make: Kept, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    limit = Limit("l", "calls", 1, "hour")
+class Watched:
+    """The words of a file of counters, looked at from outside after each one that is written."""
+
+    def __init__(self, words: memoryview, look: Callable[[], None]) -> None:
+        self._words, self._look = words, look
+
+    def __getitem__(self, at: int) -> int:
+        return int(self._words[at])
+
+    def __setitem__(self, at: int, number: int) -> None:
+        self._words[at] = number
+        self._look()
+
+
+@pytest.mark.parametrize(("unit", "writes"), [("calls", 2), ("tokens", 2), ("money", 4)])
+def test_no_other_worker_ever_sees_a_call_that_is_neither_held_nor_counted(make: Kept, unit: Unit, writes: int) -> None:
+    limit = Limit("l", unit, {"calls": 1, "tokens": 15, "money": 15_000}[unit], "hour")
     budgets, other = make(limit), make(limit)
     first = held(budgets.reserve(asks(), NOW))
-    seen: list[object] = []
-    add = Counters.add
-
-    def looked_at(counters: Counters, *rest: object, **more: object) -> None:
-        add(counters, *rest, **more)  # type: ignore[arg-type]
-        if counters is budgets._counters:
-            seen.append(other.reserve(asks(), NOW))
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Counters, "add", looked_at)
-        budgets.settle(first, MODEL, used(5), failed=False)
-    assert len(seen) == 2
+    seen: list[Hold | Beyond] = []
+    own = budgets._counters._own
+    words = own._words
+    own._words = Watched(words, lambda: seen.append(other.reserve(asks(), NOW)))  # type: ignore[assignment]
+    budgets.settle(first, MODEL, Measure("measured", parts=(Part(uncached_input=5, output=10),)), failed=False)
+    own._words = words
+    assert len(seen) == writes
     assert all(isinstance(each, Beyond) for each in seen)
 
 

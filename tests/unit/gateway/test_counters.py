@@ -15,7 +15,8 @@ from unittest.mock import patch
 
 import pytest
 
-from apportion.gateway.counters import Counters, Total, totals
+from apportion.gateway.counter_file import Total
+from apportion.gateway.counters import Counters, totals
 
 KEY, OTHER = b"k" * 16, b"o" * 16
 LATER = 2e9

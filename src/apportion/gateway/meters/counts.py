@@ -32,7 +32,7 @@ class Counts:
             names: Keys, from the one that counts most; a dot leads into an object.
         """
         for name in names:
-            value = self._find(name)
+            value = self._find(name) if "." in name else self._usage.get(name)
             if value is not None:
                 return self._whole(name, value)
         return 0
@@ -61,8 +61,6 @@ class Counts:
             self.flags.append(said)
 
     def _find(self, name: str) -> Any:
-        if "." not in name:
-            return self._usage.get(name)
         found: Any = self._usage
         for key in name.split("."):
             if type(found) is not dict:

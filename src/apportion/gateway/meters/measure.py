@@ -8,7 +8,8 @@ from typing import Final, Literal, NamedTuple
 
 State = Literal["measured", "estimated", "missing"]
 
-# Disjoint, in tokens. Writes to a cache are told apart by how long the provider keeps them, where it says so.
+# Disjoint, in tokens, and the first fields of a `Part`, in this order. Writes to a cache are told apart by how long the
+# provider keeps them, where it says so.
 BUCKETS: Final = (
     "uncached_input",
     "cache_read",
@@ -56,9 +57,14 @@ class Part(NamedTuple):
     service_tier: str | None = None
 
     @property
+    def buckets(self) -> tuple[int, ...]:
+        """The tokens of each of the `BUCKETS`."""
+        return self[:9]
+
+    @property
     def tokens(self) -> int:
         """All of them."""
-        return sum(getattr(self, name) for name in BUCKETS)
+        return sum(self[:9])
 
     def plus(self, other: Part) -> Part:
         """Both together, named as this one is."""
