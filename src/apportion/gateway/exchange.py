@@ -231,6 +231,9 @@ class Exchange:
         without = self._call.asking.asked_for_usage
         self._answer = Answer(self._call.head, status, known, chunked=chunked, without_usage=without)
         self._answer.begin(reason, headers)
+        if self._worker.terms.strict:
+            # What comes with it waits for the disk.
+            self.answer_goes_on(b"", [])
 
     def answer_goes_on(self, raw: bytes, pieces: list[bytes]) -> None:
         """More of the answer is here."""
