@@ -39,22 +39,21 @@ class Refused(NamedTuple):
     message: str
 
 
-def who(head: Head, upstream: Upstream, terms: Terms, table: KeyTable, now: float) -> Who | Refused:
-    """Who calls.
+def who(head: Head, upstream: Upstream, terms: Terms, table: KeyTable) -> Who | Refused:
+    """Who calls; whether the key is still of use at a call is for `refused_now` to say.
 
     Args:
         head: Of the request.
         upstream: That is called.
         terms: Of the gateway.
         table: Its keys.
-        now: In seconds of the epoch.
     """
     brought = keys.secret_of(head.known, head.query)
     secret, place = brought or ("", b"")
     if secret.startswith(keys.PREFIX):
         # Behind a key in a header of its own the provider's key may stand in the usual one.
         beside = place == keys.OWN_HEADER and keys.secret_of(head.known, head.query, but=place) is not None
-        return _of_this_gateway(table.find(secret), upstream, terms, now, beside=beside)
+        return _of_this_gateway(table.find(secret), upstream, terms, beside=beside)
     if not terms.pass_through:
         return Refused(
             401, "key-needed", "the call brings no key of this gateway; send one, in place of the provider's"
@@ -64,11 +63,9 @@ def who(head: Head, upstream: Upstream, terms: Terms, table: KeyTable, now: floa
     return Who(None, keys.fingerprint(secret) if secret else "none")
 
 
-def _of_this_gateway(key: Key | None, upstream: Upstream, terms: Terms, now: float, *, beside: bool) -> Who | Refused:
+def _of_this_gateway(key: Key | None, upstream: Upstream, terms: Terms, *, beside: bool) -> Who | Refused:
     if key is None:
         return Refused(401, "key-unknown", "the key is not one of this gateway's")
-    if why := key.refused(now):
-        return Refused(401, "key-refused", why)
     if key.upstreams and upstream.name not in key.upstreams:
         return Refused(403, "upstream-not-allowed", f"the key may not call {upstream.name}")
     if upstream.auth == "sigv4" and upstream.endpoint is None:
@@ -77,6 +74,19 @@ def _of_this_gateway(key: Key | None, upstream: Upstream, terms: Terms, now: flo
     if own_key and upstream.secret is None and upstream.auth not in {"none", "sigv4"}:
         return Refused(503, "upstream-without-key", f"the gateway has no key of its own for {upstream.name}")
     return Who(key, key.key_id, own_key=own_key)
+
+
+def refused_now(found: Who | Refused, now: float) -> Refused | None:
+    """Why a caller's call does not go on at an instant.
+
+    Args:
+        found: The caller.
+        now: In seconds of the epoch.
+    """
+    if isinstance(found, Refused):
+        return found
+    why = found.key.refused(now) if found.key is not None else ""
+    return Refused(401, "key-refused", why) if why else None
 
 
 def missing_tags(tags: Tags, terms: Terms, key: Key | None) -> tuple[str, ...]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-from apportion.gateway.heads import Head, Header, compose, passed_on
+from apportion.gateway.heads import AnswerHead, Head, compose, passed_on
 from apportion.gateway.usage_chunk import UsageChunk
 
 _EVENTS: Final = "text/event-stream"
@@ -15,44 +15,41 @@ _EMPTY: Final = frozenset({204, 304})
 class Answer:
     """The form of one answer.
 
+    Its head goes with the first part of its body: an answer in one piece is sent as one.
+
     Args:
         asked: The head of the request.
-        status: Of HTTP.
-        known: The answer's headers by names in lower case.
-        chunked: Whether it comes in chunks.
+        head: Of the answer.
         without_usage: Whether the chunk with its usage is taken out, because only the gateway asked for it.
     """
 
-    def __init__(
-        self, asked: Head, status: int, known: Mapping[str, str], *, chunked: bool, without_usage: bool
-    ) -> None:
+    def __init__(self, asked: Head, head: AnswerHead, *, without_usage: bool) -> None:
         self._asked = asked
-        self._status = status
-        self._chunked = chunked
-        kind = known.get("content-type", "").partition(";")[0].strip().lower()
+        known = head.known
+        kind = known.get("content-type", "").partition(";")[0].strip().lower() if without_usage else ""
         filtered = without_usage and kind == _EVENTS and "content-encoding" not in known
         self._filter = UsageChunk() if filtered else None
-        bare = "content-length" not in known and not chunked
-        has_body = asked.method != "HEAD" and status not in _EMPTY
-        self._reframed = has_body and (filtered or bare or (chunked and asked.old))
-        self._head = b""
+        bare = "content-length" not in known and not head.chunked
+        has_body = asked.method != "HEAD" and head.status not in _EMPTY
+        self._reframed = has_body and (filtered or bare or (head.chunked and asked.old))
+        plain = not self._reframed and asked.keep_alive and not asked.old
+        self._head = head.raw if plain and head.passes else self._made(head)
 
     @property
     def stays(self) -> bool:
         """Whether the caller's connection may carry another request."""
         return self._asked.keep_alive and not (self._asked.old and self._reframed)
 
-    def begin(self, reason: bytes, headers: Sequence[Header]) -> None:
-        """Take its head, which goes with the first part of its body: an answer in one piece is sent as one."""
+    def _made(self, head: AnswerHead) -> bytes:
         drop = frozenset({b"content-length"}) if self._filter is not None else frozenset()
-        kept = passed_on(headers, drop=drop)
-        if (self._reframed or self._chunked) and not self._asked.old:
+        kept = passed_on(head.headers, drop=drop)
+        if (self._reframed or head.chunked) and not self._asked.old:
             kept.append((b"Transfer-Encoding", b"chunked"))
         if not self.stays:
             kept.append((b"Connection", b"close"))
         elif self._asked.old:
             kept.append((b"Connection", b"keep-alive"))
-        self._head = compose(b"HTTP/1.1 %d %b" % (self._status, reason), kept)
+        return compose(b"HTTP/1.1 %d %b" % (head.status, head.reason), kept)
 
     def more(self, raw: bytes, pieces: Sequence[bytes]) -> bytes:
         """The bytes of a part of it.

@@ -86,10 +86,12 @@ def _tags(found: dict[str, Any], tags: Tags, asking: Asking) -> None:
     if isinstance(metadata, dict):
         asking.user_id = text(metadata.get("user_id"))
         tags.add_all({key: value for key, value in metadata.items() if key != "user_id"})
-    tags.add_all(found.get("labels"))
-    tags.add_all(found.get("requestMetadata"))
+    for name in ("labels", "requestMetadata"):
+        if name in found:
+            tags.add_all(found[name])
     for name in ("safety_identifier", "user"):
-        asking.user_id = asking.user_id or text(found.get(name))
+        if name in found:
+            asking.user_id = asking.user_id or text(found[name])
 
 
 def _most_output(found: dict[str, Any]) -> int | None:
@@ -97,7 +99,7 @@ def _most_output(found: dict[str, Any]) -> int | None:
     inner = found.get("generationConfig") or found.get("inferenceConfig")
     for place in (found, inner) if isinstance(inner, dict) else (found,):
         for name in _MOST_OUTPUT:
-            if isinstance(most := place.get(name), int) and most > 0:
+            if type(most := place.get(name)) is int and most > 0:
                 answers = place.get("n") or place.get("candidateCount")
                 return most * (answers if isinstance(answers, int) and answers > 0 else 1)
     return None

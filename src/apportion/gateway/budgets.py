@@ -20,7 +20,7 @@ from apportion.gateway.admission import Refused
 from apportion.gateway.call import Call
 from apportion.gateway.counter_file import Total
 from apportion.gateway.counters import Counters
-from apportion.gateway.limits import Budget, Calendar, Counter, Hold, Limit
+from apportion.gateway.limits import Budget, Calendar, Counter, Held, Hold, Limit
 from apportion.gateway.meters.format import CHARACTERS_PER_TOKEN
 from apportion.gateway.meters.measure import Measure, Part
 from apportion.gateway.tariff import Priced
@@ -80,7 +80,7 @@ class Budgets:
         self._counters = Counters(folder, now)
         self._wanted = folder / f"{os.getpid()}{WANTED}"
         self._asked: set[Priced] = set()
-        self._pending: list[tuple[Sequence[tuple[Limit, Counter]], Priced, Sequence[Part]]] = []
+        self._pending: list[tuple[Sequence[Held], Priced, Sequence[Part]]] = []
         self._told: set[tuple[bytes, int]] = set()
         self.unpriced = 0
         self.take(budget)
@@ -134,7 +134,7 @@ class Budgets:
 
         What is settled and reserved never passes a limit but by what calls turn out to use beyond what they reserved.
         """
-        held: list[tuple[Limit, Counter, int]] = []
+        held: list[Held] = []
         over: list[str] = []
         for limit in self._budget.limits:
             values = limit.values(asks.facts)
@@ -143,9 +143,9 @@ class Budgets:
             counter = self._calendar.counter(limit, values, now)
             wanted = self._most(limit, asks)
             self._counters.add(counter.key, counter.ends, counter.label, reserved=wanted)
-            held.append((limit, counter, wanted))
             total = self._counters.total(counter.key)
             counted = self._counted(counter, total) + total.reserved
+            held.append(Held(limit, counter, wanted, counted * _HUNDRED >= limit.most * limit.warn_percent))
             if counted <= limit.most:
                 continue
             if limit.at_limit == "warn" or (limit.at_limit == "throttle" and self._paced(limit, counter, total, now)):
@@ -157,8 +157,9 @@ class Budgets:
 
     def release(self, hold: Hold) -> None:
         """Give back what a call reserved and did not use."""
-        for _, counter, reserved in hold.held:
-            self._counters.add(counter.key, counter.ends, counter.label, reserved=-reserved)
+        for each in hold.held:
+            counter = each.counter
+            self._counters.add(counter.key, counter.ends, counter.label, reserved=-each.reserved)
 
     def settle(self, hold: Hold, priced: Priced, measure: Measure, *, failed: bool) -> None:
         """Count what a call used.
@@ -172,21 +173,20 @@ class Budgets:
         if failed and not measure.parts:
             self.release(hold)
             return
-        money: list[tuple[Limit, Counter]] = []
-        for limit, counter, reserved in hold.held:
-            if limit.unit == "calls":
-                self._settled(limit, counter, 1, reserved)
+        money: list[Held] = []
+        for each in hold.held:
+            unit = each.limit.unit
+            if unit == "calls":
+                self._settled(each, 1)
             elif not measure.parts:
                 # Nobody knows what it used: what it might have used stands for it.
-                self._settled(limit, counter, reserved, reserved)
-            elif limit.unit == "tokens":
-                self._settled(limit, counter, sum(part.tokens for part in measure.parts), reserved)
+                self._settled(each, each.reserved)
+            elif unit == "tokens":
+                self._settled(each, sum(part.tokens for part in measure.parts))
             else:
-                money.append((limit, counter))
+                money.append(each)
         if money:
             self._settle_money(money, priced, measure.parts)
-            # Last, so that no other worker sees a call neither held nor counted.
-            self.release(Hold([held for held in hold.held if held[0].unit == "money"]))
 
     def look(self, now: float) -> None:
         """See which other workers there are; to be called now and then."""
@@ -216,27 +216,32 @@ class Budgets:
         """What counts as used: what was metered, or what a run has allocated and what was metered since."""
         return total.settled + self._offsets.get(counter.key, 0)
 
-    def _settle_money(self, held: Sequence[tuple[Limit, Counter]], priced: Priced, parts: Sequence[Part]) -> None:
+    def _settle_money(self, held: Sequence[Held], priced: Priced, parts: Sequence[Part]) -> None:
         found = self._budget.tariff.nano(priced, parts)
         if isinstance(found, int):
-            for limit, counter in held:
-                self._settled(limit, counter, found)
-        elif found is None and len(self._pending) < _MOST_PENDING:
+            for each in held:
+                self._settled(each, found)
+            return
+        # What it held is given back: until its price is here, limits of money do not see it.
+        self.release(Hold(held))
+        if found is None and len(self._pending) < _MOST_PENDING:
             # The price is on its way; the call is counted when it is here.
             self._want(priced)
-            self._pending.append((held, priced, parts))
-        else:
-            if not self.unpriced:
-                why = found or "its price has not been told"
-                message = f"{priced.model} of {priced.provider}: {why}; limits of money do not see such calls"
-                tell("unpriced", message, level=logging.WARNING)
-            self.unpriced += 1
+            self._pending.append(([each._replace(reserved=0, near=True) for each in held], priced, parts))
+            return
+        if not self.unpriced:
+            why = found or "its price has not been told"
+            message = f"{priced.model} of {priced.provider}: {why}; limits of money do not see such calls"
+            tell("unpriced", message, level=logging.WARNING)
+        self.unpriced += 1
 
-    def _settled(self, limit: Limit, counter: Counter, number: int, reserved: int = 0) -> None:
+    def _settled(self, held: Held, number: int) -> None:
         """Count what was used, and give back what was held for it in the same step."""
+        limit, counter, reserved, near = held
         self._counters.add(counter.key, counter.ends, counter.label, settled=number, reserved=-reserved)
-        total = self._counters.total(counter.key)
-        used = self._counted(counter, total)
+        if not near and number <= reserved:
+            return
+        used = self._counted(counter, self._counters.total(counter.key))
         for percent in (limit.warn_percent, _HUNDRED):
             if used * _HUNDRED >= limit.most * percent and (counter.key, percent) not in self._told:
                 self._told.add((counter.key, percent))

@@ -5,21 +5,19 @@ from __future__ import annotations
 import itertools
 import os
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from apportion.gateway import asking
-from apportion.gateway.admission import Refused, Who
+from apportion.gateway.admission import Who
 from apportion.gateway.asking import Asking
 from apportion.gateway.heads import Head
 from apportion.gateway.limits import Hold
 from apportion.gateway.meters.format import Asked
 from apportion.gateway.records import Attempt
 from apportion.gateway.refusals import Style
-from apportion.gateway.routes import FREE, Route, route
-from apportion.gateway.tags import Tags, from_headers
-from apportion.gateway.trust import Given
+from apportion.gateway.routes import FREE, Route
+from apportion.gateway.tags import Tags
 from apportion.gateway.upstream import Upstream
 
 # A start of the gateway has a name that no other has; the records of each of its processes are numbered.
@@ -40,6 +38,7 @@ class Call:
         route: What it asks for.
         who: Who calls.
         tags: Whom and what it is for.
+        vouched_user: The user, as whoever is trusted to say so has it.
         missing: Tags that it should carry and does not.
         asking: What its body says.
         status: Of the answer; None while there is none.
@@ -47,8 +46,6 @@ class Call:
         hold: What it has reserved of budgets; None where it has nothing.
         over: Limits that it is beyond and that only warn.
         looked_into: Whether its whole body was read before it went on.
-        given: What is known of it before it says anything itself.
-        vouched_user: The user, as `given` has it.
     """
 
     head: Head
@@ -59,6 +56,7 @@ class Call:
     route: Route = field(default_factory=lambda: Route(FREE))
     who: Who = field(default_factory=lambda: Who(None, "none"))
     tags: Tags = field(default_factory=Tags)
+    vouched_user: str | None = None
     missing: tuple[str, ...] = ()
     asking: Asking = field(default_factory=lambda: Asking(b""))
     status: int | None = None
@@ -66,30 +64,6 @@ class Call:
     hold: Hold | None = None
     over: tuple[str, ...] = ()
     looked_into: bool = False
-    given: Given | None = None
-    vouched_user: str | None = None
-
-    def find(self, upstreams: Mapping[str, Upstream]) -> None:
-        """Find where it goes, and what it asks for there.
-
-        Args:
-            upstreams: By the first part of the path.
-        """
-        name, _, rest = self.head.path[1:].partition("/")
-        self.upstream, self.rest = upstreams.get(name), f"/{rest}"
-        if self.upstream is not None:
-            self.route = route(self.head.method, self.rest)
-
-    @property
-    def unclear(self) -> Refused | None:
-        """Why it cannot be told for whom it is; None where that is no reason to refuse it."""
-        return None if self.given is None else self.given.refused
-
-    def take_tags(self) -> None:
-        """Take the tags that do not stand in its body; what is there first stays: those of its key, then of a proxy."""
-        if self.given is not None:
-            self.vouched_user = self.given.put_on(self.tags)
-        from_headers(self.tags, self.head.headers)
 
     @property
     def signed(self) -> bool:

@@ -135,24 +135,58 @@ class CounterFile:
         reserved = words[at + _RESERVED]
         return Total(words[at + _SETTLED], reserved, words[at + _MARK])
 
-    def add(self, key: bytes, ends: float, label: tuple[str, ...], settled: int, reserved: int) -> None:
-        """Change a counter."""
-        at = self._rows.get(key)
-        if at is None:
-            at = self._new(key, ends, label)
-        self._words[at + _SETTLED] += settled
-        self._words[at + _RESERVED] += reserved
+    def add(self, key: bytes, settled: int, reserved: int) -> bool:
+        """Change a counter; what is settled is there before what was reserved goes.
 
-    def mark(self, key: bytes, ends: float, label: tuple[str, ...], at_milliseconds: int) -> None:
-        """Set the instant of a counter."""
+        Returns:
+            Whether there is such a counter.
+        """
         at = self._rows.get(key)
         if at is None:
-            at = self._new(key, ends, label)
+            return False
+        if settled:
+            self._words[at + _SETTLED] += settled
+        if reserved:
+            self._words[at + _RESERVED] += reserved
+        return True
+
+    def mark(self, key: bytes, at_milliseconds: int) -> bool:
+        """Set the instant of a counter.
+
+        Returns:
+            Whether there is such a counter.
+        """
+        at = self._rows.get(key)
+        if at is None:
+            return False
         self._words[at + _MARK] = at_milliseconds
+        return True
 
-    def has_room(self, key: bytes) -> bool:
-        """Whether a counter is there, or can be added."""
-        return key in self._rows or len(self._rows) < self._room
+    def begin(self, key: bytes, ends: float, label: tuple[str, ...]) -> None:
+        """Add a counter, for which there has to be room.
+
+        Args:
+            key: Of 16 bytes.
+            ends: When nobody asks for it any more, in seconds of the epoch.
+            label: What it counts, for those who look at it from outside.
+        """
+        number = self._words[_COUNT]
+        at = _HEAD_WORDS + number * _ROW_WORDS
+        first, second = struct.unpack("qq", key)
+        words = self._words
+        words[at], words[at + 1], words[at + _ENDS] = first, second, int(ends)
+        words[at + _SETTLED] = words[at + _RESERVED] = words[at + _MARK] = 0
+        with contextlib.suppress(OSError), _label_file(self.path).open("a") as file:
+            file.write(json.dumps([key.hex(), *label]) + "\n")
+        # Only now is it there for the others.
+        words[_COUNT] = number + 1
+        self._rows[key] = at
+        self._seen = number + 1
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a counter can be added."""
+        return len(self._rows) < self._room
 
     @property
     def _room(self) -> int:
@@ -190,8 +224,9 @@ class CounterFile:
         for key, at in rows:
             label = labels.get(key.hex(), ())
             held = self._words[at + _RESERVED] if reserved else 0
-            made.add(key, self._words[at + _ENDS], label, self._words[at + _SETTLED], held)
-            made.mark(key, 0, label, self._words[at + _MARK])
+            made.begin(key, self._words[at + _ENDS], label)
+            made.add(key, self._words[at + _SETTLED], held)
+            made.mark(key, self._words[at + _MARK])
         if rows:
             _label_file(beside).replace(_label_file(self.path))
         else:
@@ -201,21 +236,6 @@ class CounterFile:
         self._words[_MOVED] = 1
         self.close()
         return made
-
-    def _new(self, key: bytes, ends: float, label: tuple[str, ...]) -> int:
-        number = self._words[_COUNT]
-        at = _HEAD_WORDS + number * _ROW_WORDS
-        first, second = struct.unpack("qq", key)
-        words = self._words
-        words[at], words[at + 1], words[at + _ENDS] = first, second, int(ends)
-        words[at + _SETTLED] = words[at + _RESERVED] = words[at + _MARK] = 0
-        with contextlib.suppress(OSError), _label_file(self.path).open("a") as file:
-            file.write(json.dumps([key.hex(), *label]) + "\n")
-        # Only now is it there for the others.
-        words[_COUNT] = number + 1
-        self._rows[key] = at
-        self._seen = number + 1
-        return at
 
     def _look(self) -> None:
         """Learn which counters there are."""

@@ -45,6 +45,8 @@ class Counters:
         """What all workers have of a counter."""
         if self._changes.are_there:
             self._see()
+        if not self._others:
+            return self._own.row(key)
         settled, reserved, mark = self._own.row(key)
         for other in self._others.values():
             more = other.row(key)
@@ -64,24 +66,25 @@ class Counters:
             settled: More of it, or less; it is there before what was reserved goes.
             reserved: The same.
         """
-        if self._has_room(key):
-            self._own.add(key, ends, label, settled, reserved)
+        if not self._own.add(key, settled, reserved) and self._has_room():
+            self._own.begin(key, ends, label)
+            self._own.add(key, settled, reserved)
 
     def mark(self, key: bytes, ends: float, label: tuple[str, ...], at_milliseconds: int) -> None:
         """Set the instant of a counter."""
-        if self._has_room(key):
-            self._own.mark(key, ends, label, at_milliseconds)
+        if not self._own.mark(key, at_milliseconds) and self._has_room():
+            self._own.begin(key, ends, label)
+            self._own.mark(key, at_milliseconds)
 
-    def _has_room(self, key: bytes) -> bool:
-        """Whether a counter is there or can be added; a disk that is full holds up no call, and is told of once."""
-        if self._own.has_room(key):
-            return True
-        self._grow()
-        if not self._own.has_room(key) and not self._full:
+    def _has_room(self) -> bool:
+        """Whether a counter can be added; a disk that is full holds up no call, and is told of once."""
+        if not self._own.has_room:
+            self._grow()
+        if not self._own.has_room and not self._full:
             self._full = True
             message = f"there is no room in {self._folder} for another counter: limits do not see calls of new values"
             tell("counters-full", message, level=logging.ERROR)
-        return self._own.has_room(key)
+        return self._own.has_room
 
     def _grow(self) -> None:
         before = self._own

@@ -11,14 +11,14 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from apportion.gateway.admission import Refused, missing_tags, refused_for, who
+from apportion.gateway.admission import Refused, missing_tags, refused_for
 from apportion.gateway.answer import Answer
-from apportion.gateway.call import Call
 from apportion.gateway.caller import Caller
-from apportion.gateway.heads import Head, Header, texts
+from apportion.gateway.heads import AnswerHead, Head
 from apportion.gateway.meters.body import Meter
 from apportion.gateway.meters.measure import Measure
-from apportion.gateway.onward import onward
+from apportion.gateway.onward import signed
+from apportion.gateway.passage import Passage
 from apportion.gateway.records import lines
 from apportion.gateway.refusals import rejection
 from apportion.gateway.routes import meter
@@ -26,7 +26,6 @@ from apportion.gateway.usage_log import LogFullError
 
 if TYPE_CHECKING:
     from apportion.gateway.outbound import Outbound
-    from apportion.gateway.trust import Given
     from apportion.gateway.worker import Worker
 
 _ERROR: Final = 400
@@ -40,13 +39,14 @@ class Exchange:
         worker: Whose it is.
         caller: The connection that it came by.
         head: Of its request.
-        given: What is known of the call before it says anything itself.
+        passage: What the head tells.
     """
 
-    def __init__(self, worker: Worker, caller: Caller, head: Head, given: Given | None = None) -> None:
+    def __init__(self, worker: Worker, caller: Caller, head: Head, passage: Passage) -> None:
         self._worker = worker
         self._caller = caller
-        self._call = Call(head, time.time(), worker.time(), given=given)
+        self._passage = passage
+        self._call = passage.call(head, time.time(), worker.time())
         self.moved = self._call.began
         self._buffer: list[bytes] | None = None
         self._size = 0
@@ -71,30 +71,17 @@ class Exchange:
 
     def begin(self) -> None:
         """Find out who calls and where to; refuse, or ask for the body."""
-        self._call.find(self._worker.terms.upstreams)
         refused = self._refused()
         if refused is not None:
             self.refuse(refused)
             return
-        self._call.take_tags()
         self._begin_body()
 
     def _refused(self) -> Refused | None:
-        worker, upstream = self._worker, self._call.upstream
-        if upstream is None:
-            known = ", ".join(f"/{name}" for name in sorted(worker.terms.upstreams)) or "none"
-            return Refused(
-                404, "upstream-unknown", f"the path begins with no upstream of this gateway; there is {known}"
-            )
-        if worker.full and worker.terms.refuse_when_full:
+        worker, call = self._worker, self._call
+        if call.upstream is not None and worker.full and worker.terms.refuse_when_full:
             return Refused(503, "log-full", "usage cannot be written down now, and calls are not let through without")
-        found = self._call.unclear or who(self._call.head, upstream, worker.terms, worker.keys, self._call.called_at)
-        if isinstance(found, Refused):
-            return found
-        self._call.who = found
-        if found.key is not None:
-            self._call.tags.values.update(found.key.tags)
-        return None
+        return self._passage.refused(call.called_at)
 
     def _begin_body(self) -> None:
         size = self._call.head.length
@@ -218,19 +205,17 @@ class Exchange:
     def _request_head(self) -> bytes:
         if not self._request_done:
             self._caller.hold(held=False)
-        return onward(self._call, self._worker.signer(self._call.to))
+        signer = self._worker.signer(self._call.to)
+        return self._passage.onward(self._call) if signer is None else signed(self._call, signer)
 
     # --- the answer
 
-    def answer_begins(self, status: int, reason: bytes, headers: list[Header], *, chunked: bool) -> None:
+    def answer_begins(self, head: AnswerHead) -> None:
         """The head of the answer is here."""
         self._call.first_byte = self.moved = self._worker.time()
-        self._call.status = status
-        known = texts(headers)
-        self._meter = meter(self._call.route, self._call.asked(known, status))
-        without = self._call.asking.asked_for_usage
-        self._answer = Answer(self._call.head, status, known, chunked=chunked, without_usage=without)
-        self._answer.begin(reason, headers)
+        self._call.status = head.status
+        self._meter = meter(self._call.route, self._call.asked(head.known, head.status))
+        self._answer = Answer(self._call.head, head, without_usage=self._call.asking.asked_for_usage)
         if self._worker.terms.strict:
             # What comes with it waits for the disk.
             self.answer_goes_on(b"", [])

@@ -16,6 +16,7 @@ _HOP: Final = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authorization", b"te",
      b"trailer", b"upgrade", b"transfer-encoding"}
 )  # fmt: skip
+_HOP_NAMES: Final = frozenset(name.decode() for name in _HOP)
 # What a caller says to the gateway and no provider is to see.
 OWN: Final = b"x-apportion-"
 _DOTS: Final = re.compile(rb"(?:^|/|%2f|\\|%5c)(?:\.|%2e){1,2}(?:/|%2f|\\|%5c|$)", re.IGNORECASE)
@@ -61,6 +62,36 @@ class Head(NamedTuple):
         return None if value is None else value.decode("latin-1")
 
 
+class AnswerHead(NamedTuple):
+    """The head of an answer.
+
+    Attributes:
+        status: Of HTTP.
+        reason: The words behind it.
+        headers: In their order, names as they were sent.
+        known: The last value of each as text, by its name in lower case.
+        chunked: Whether its body comes in chunks.
+        raw: As it was sent.
+    """
+
+    status: int
+    reason: bytes
+    headers: Sequence[Header]
+    known: dict[str, str]
+    chunked: bool
+    raw: bytes
+
+    @property
+    def passes(self) -> bool:
+        """Whether nothing in it is for one connection only, beside that its body comes in chunks."""
+        strange = self.known.keys() & _HOP_NAMES
+        return (
+            not (strange - {"transfer-encoding"} if self.chunked else strange)
+            and self.raw.startswith(b"HTTP/1.1 ")
+            and OWN not in self.raw.lower()
+        )
+
+
 def read(method: str, target: bytes, headers: Sequence[Header], *, keep_alive: bool, old: bool) -> Head | str:
     """A request's head, or what is wrong with it.
 
@@ -103,6 +134,33 @@ def read(method: str, target: bytes, headers: Sequence[Header], *, keep_alive: b
         keep_alive,
         old,
     )
+
+
+def again(
+    last: Head, method: str, target: bytes, headers: Sequence[Header], *, keep_alive: bool, old: bool
+) -> Head | None:
+    """A request's head where it is that of another but for its length; None where it has to be read.
+
+    Args:
+        last: The other, as it was read.
+        method: Of HTTP.
+        target: As it was sent.
+        headers: As they were sent.
+        keep_alive: Whether the connection may stay.
+        old: Whether it is HTTP/1.0.
+    """
+    if (method, target, keep_alive, old) != (last.method, last.target, last.keep_alive, last.old):
+        return None
+    if headers == last.headers:
+        return last
+    if last.length is None or len(headers) != len(last.headers):
+        return None
+    (_, (name, value)), *more = [pair for pair in zip(last.headers, headers, strict=True) if pair[0] != pair[1]]
+    if more or name.lower() != b"content-length" or not value.isdigit():
+        return None
+    size = int(value)
+    known = {**last.known, b"content-length": value}
+    return last._replace(headers=headers, known=known, length=size, has_body=bool(size))
 
 
 def passed_on(headers: Iterable[Header], *, drop: frozenset[bytes]) -> list[Header]:

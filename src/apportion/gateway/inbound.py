@@ -16,6 +16,7 @@ from apportion.gateway.trust import NOBODY, Peer
 if TYPE_CHECKING:
     from apportion.gateway.delivery import Delivery
     from apportion.gateway.exchange import Exchange
+    from apportion.gateway.passage import Passage
     from apportion.gateway.worker import Worker
 
 _HEAD_SECONDS: Final = 30.0
@@ -36,6 +37,7 @@ class Inbound(asyncio.Protocol):
         self._target = b""
         self._headers: list[Header] = []
         self._head_bytes = 0
+        self._last: Head | None = None
         self._request_done = False
         self._length: int | None = None
         self._closing = False
@@ -43,6 +45,8 @@ class Inbound(asyncio.Protocol):
         self._since = worker.time()
         self._secure = False
         self.peer = NOBODY
+        # That of the last request, for as long as heads stay the same.
+        self.passage: Passage | None = None
 
     # --- asyncio
 
@@ -193,13 +197,15 @@ class Inbound(asyncio.Protocol):
         parser = self._parser
         if parser.should_upgrade():
             raise _RefusedError(400, "upgrade-refused", _ONE_PROTOCOL)
-        old = parser.get_http_version() == "1.0"
-        found = heads.read(
-            parser.get_method().decode("latin-1"), self._target, self._headers,
-            keep_alive=parser.should_keep_alive(), old=old,
-        )  # fmt: skip
-        if isinstance(found, str):
-            raise _RefusedError(400, "request-refused", found)
+        old, keep_alive = parser.get_http_version() == "1.0", parser.should_keep_alive()
+        said = (parser.get_method().decode("latin-1"), self._target, self._headers)
+        found = None if self._last is None else heads.again(self._last, *said, keep_alive=keep_alive, old=old)
+        if found is None:
+            read = heads.read(*said, keep_alive=keep_alive, old=old)
+            if isinstance(read, str):
+                raise _RefusedError(400, "request-refused", read)
+            found, self.passage = read, None
+        self._last = found
         self._begun = False
         self._expects = not old and (found.get(b"expect") or "").strip().lower() == "100-continue"
         self._asked(found)

@@ -87,15 +87,31 @@ def _counter(name: str, unit: str, per: Per, values: tuple[str, ...], start: flo
     return Counter(key, start, end, (name, unit, text, *values))
 
 
+class Held(NamedTuple):
+    """What a call has reserved of one counter.
+
+    Attributes:
+        limit: Whose it is.
+        counter: Which.
+        reserved: How much.
+        near: Whether the limit may be told of when the call ends.
+    """
+
+    limit: Limit
+    counter: Counter
+    reserved: int
+    near: bool
+
+
 class Hold(NamedTuple):
     """What a call has reserved.
 
     Attributes:
-        held: The counters, each with the limit and the number reserved.
+        held: Of each counter.
         over: Names of limits that it is beyond and that only warn.
     """
 
-    held: Sequence[tuple[Limit, Counter, int]]
+    held: Sequence[Held]
     over: tuple[str, ...] = ()
 
 

@@ -16,40 +16,60 @@ _REPLACED: Final = frozenset({b"host", b"content-length", b"accept-encoding", b"
 _SIGNED_QUERY: Final = b"x-amz-"
 
 
-def onward(call: Call, signer: Signer | None) -> bytes:
-    """The bytes of the head.
+def start(upstream: Upstream, head: Head, rest: str, *, own_key: bool, plain: bool) -> bytes:
+    """The bytes of a head up to what it says of its body's length; the empty line behind that is left out, too.
 
     Args:
-        call: The call.
-        signer: Signs it in the place of its caller; None where nobody does.
+        upstream: Where it goes.
+        head: As it came.
+        rest: Its path behind the upstream's name.
+        own_key: Whether the gateway's own key takes the place of what the caller brings.
+        plain: Whether the answer has to come unpacked.
     """
-    upstream, head, asking, own_key = call.upstream, call.head, call.asking, call.who.own_key
-    assert upstream is not None  # noqa: S101 - calls without one were refused
-    headers = passed_on(head.headers, drop=_REPLACED | _SECRETS if own_key else _REPLACED)
-    if signer is not None:
-        headers = [header for header in headers if not is_callers(header[0].lower())]
-    headers.insert(0, (b"Host", upstream.host_header))
+    headers = _headers(upstream, head, _REPLACED | _SECRETS if own_key else _REPLACED, plain=plain)
+    if own_key:
+        headers += _credentials(upstream)
+    target = _target(upstream, rest) + _query(head, own_key=own_key, signed=False)
+    return compose(b"%b %b HTTP/1.1" % (head.method.encode("latin-1"), target), headers)[: -len(b"\r\n")]
+
+
+def length_line(call: Call) -> bytes:
+    """The header that says how long a call's body is."""
+    head = call.head
+    length = len(call.asking.body) if call.looked_into and head.has_body else head.length
+    if length is not None:
+        return b"Content-Length: %d\r\n" % length
+    return b"Transfer-Encoding: chunked\r\n" if head.has_body else b""
+
+
+def signed(call: Call, signer: Signer) -> bytes:
+    """The bytes of the head of a call that the gateway signs in the place of its caller."""
+    upstream, head = call.to, call.head
+    kept = _headers(upstream, head, _REPLACED | _SECRETS if call.who.own_key else _REPLACED, plain=False)
+    headers = [header for header in kept if not is_callers(header[0].lower())]
+    target = _target(upstream, call.rest) + _query(head, own_key=call.who.own_key, signed=True)
+    worth = worth_signing(headers)
+    headers += signer.sign(head.method, upstream.host_header, target, worth, call.asking.body, time.time())
+    begins = compose(b"%b %b HTTP/1.1" % (head.method.encode("latin-1"), target), headers)[: -len(b"\r\n")]
+    return b"%b%b\r\n" % (begins, length_line(call))
+
+
+def _headers(upstream: Upstream, head: Head, drop: frozenset[bytes], *, plain: bool) -> list[Header]:
+    """The headers that go on, with what takes the place of others."""
+    headers = [(b"Host", upstream.host_header), *passed_on(head.headers, drop=drop)]
     codings = head.known.get(b"accept-encoding")
-    if asking.asked_for_usage:
+    if plain:
         # A stream from which a chunk is taken has to come unpacked.
         headers.append((b"Accept-Encoding", b"identity"))
     elif codings is not None:
         headers.append((b"Accept-Encoding", acceptable(codings)))
     if (baggage := head.known.get(b"baggage")) and (others := others_baggage(baggage)):
         headers.append((b"baggage", others))
-    target = upstream.prefix.encode("latin-1") + call.rest.encode("latin-1")
-    target += _query(head, own_key=own_key, signed=signer is not None)
-    if signer is not None:
-        worth = worth_signing(headers)
-        headers += signer.sign(head.method, upstream.host_header, target, worth, asking.body, time.time())
-    elif own_key:
-        headers += _credentials(upstream)
-    length = len(asking.body) if call.looked_into and head.has_body else head.length
-    if length is not None:
-        headers.append((b"Content-Length", b"%d" % length))
-    elif head.has_body:
-        headers.append((b"Transfer-Encoding", b"chunked"))
-    return compose(b"%b %b HTTP/1.1" % (head.method.encode("latin-1"), target), headers)
+    return headers
+
+
+def _target(upstream: Upstream, rest: str) -> bytes:
+    return upstream.prefix.encode("latin-1") + rest.encode("latin-1")
 
 
 def _credentials(upstream: Upstream) -> list[Header]:

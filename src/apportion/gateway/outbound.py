@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol, cast
 
 import httptools
 
-from apportion.gateway.heads import MOST_HEAD_BYTES, Header
+from apportion.gateway.heads import MOST_HEAD_BYTES, AnswerHead, Header, texts
 from apportion.gateway.upstream import Terms, Upstream
 
 _END: Final = b"\r\n\r\n"
@@ -24,7 +24,7 @@ class Answered(Protocol):
     def head_only(self) -> bool:
         """Whether the request was one whose answer has no body."""
 
-    def answer_begins(self, status: int, reason: bytes, headers: list[Header], *, chunked: bool) -> None:
+    def answer_begins(self, head: AnswerHead) -> None:
         """The head of the answer is here."""
 
     def answer_goes_on(self, raw: bytes, pieces: list[bytes]) -> None:
@@ -179,21 +179,21 @@ class Outbound(asyncio.Protocol):
                 self._headers = []
                 self._complete = False
                 continue
-            self._begin(status)
+            self._begin(status, head)
         rest, self._head = self._head, b""
         return rest
 
-    def _begin(self, status: int) -> None:
+    def _begin(self, status: int, raw: bytes) -> None:
         exchange = self._exchange
         if exchange is None:
             return
         self._begun = True
-        known = {name.lower(): value for name, value in self._headers}
-        self._chunked = known.get(b"transfer-encoding", b"").strip().lower() == b"chunked"
-        self._until_closed = not self._chunked and b"content-length" not in known
+        known = texts(self._headers)
+        self._chunked = known.get("transfer-encoding", "").strip().lower() == "chunked"
+        self._until_closed = not self._chunked and "content-length" not in known
         if exchange.head_only or status in _NO_BODY:
             self._complete = True
-        exchange.answer_begins(status, self._reason, self._headers, chunked=self._chunked)
+        exchange.answer_begins(AnswerHead(status, self._reason, self._headers, known, self._chunked, raw))
 
     def _body(self, data: bytes) -> None:
         exchange = self._exchange

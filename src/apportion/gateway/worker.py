@@ -19,6 +19,7 @@ from apportion.gateway.injection import inject
 from apportion.gateway.keys import KeyTable
 from apportion.gateway.metrics import Metrics
 from apportion.gateway.outbound import Pool
+from apportion.gateway.passage import Passage
 from apportion.gateway.plan import Plan
 from apportion.gateway.receivers import jobs
 from apportion.gateway.receivers.table import PATHS
@@ -154,13 +155,20 @@ class Worker:
 
     def taken(self, caller: Inbound, head: Head) -> Exchange | Delivery:
         """What answers a request: a call on its way to a provider, or usage that others measured."""
-        given = None
+        given, passage = None, caller.passage
         if self.terms.trust is not None:
+            # What somebody else says of a call is said of that one.
+            passage = None
             head, given = self.terms.trust.given(caller.peer, head)
             if given is not None and given.ignored:
                 self.metrics.add("untrusted_headers", number=given.ignored)
         made: Exchange | Delivery
-        made = Delivery(self, caller, head, time.time()) if head.path in PATHS else Exchange(self, caller, head, given)
+        if head.path in PATHS:
+            made = Delivery(self, caller, head, time.time())
+        else:
+            if passage is None or not passage.is_of(self.terms, self.keys):
+                caller.passage = passage = Passage(head, self.terms, self.keys, given)
+            made = Exchange(self, caller, head, passage)
         self.exchanges.add(made)
         return made
 

@@ -32,14 +32,16 @@ class Counts:
             names: Keys, from the one that counts most; a dot leads into an object.
         """
         for name in names:
-            value = self._find(name) if "." in name else self._usage.get(name)
+            value = self._usage.get(name)
+            if value is None and "." in name:
+                value = self._find(name)
             if value is not None:
-                return self._whole(name, value)
+                return value if type(value) is int and 0 <= value <= _MOST else self._whole(name, value)
         return 0
 
     def has(self, name: str) -> bool:
         """Whether a count is there."""
-        return self._find(name) is not None
+        return self._usage.get(name) is not None or ("." in name and self._find(name) is not None)
 
     def less(self, whole: int, *parts: int, said: str) -> int:
         """What is left of a count without the parts that it should hold; 0 and a flag where they are more.
@@ -69,8 +71,6 @@ class Counts:
         return found
 
     def _whole(self, name: str, value: Any) -> int:
-        if type(value) is int and 0 <= value <= _MOST:
-            return value
         number = _number(value)
         if number is None or not 0 <= number <= _MOST:
             self.readable = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final, NamedTuple
@@ -14,9 +15,10 @@ from apportion.gateway.meters.measure import Measure, Part
 Document = Mapping[str, Any]
 
 _LONGEST_RAW: Final = 4096
-# A text in JSON that can be no name, told without reading it: it is too long, or has a character that no name has.
-_NO_NAME: Final = re.compile(r'[^\w.:/@+\-{}\[\],"]|"[^"]{65}', re.ASCII)
-_NAME: Final = re.compile(r"[\w.:/@+-]{0,64}", re.ASCII)
+_LONGEST_NAME: Final = 64
+# What JSON of numbers and names is made of.
+_OF_NAMES: Final = f'{string.ascii_letters}{string.digits}_.:/@+-{{}}[],"'.encode()
+_NAME: Final = re.compile(rf"[\w.:/@+-]{{0,{_LONGEST_NAME}}}", re.ASCII)
 _NOTHING: Final[Mapping[str, Any]] = {}
 _IDENTIFIER: Final = re.compile(r"[\w.:/@+ -]{1,200}", re.ASCII)
 # English text and code have about four characters to a token with the tokenizers of all large providers.
@@ -184,12 +186,13 @@ def raw(*usages: Any) -> str:
         return ""
     try:
         whole = kept[0] if len(kept) == 1 else kept
-        found = orjson.dumps(whole).decode()
-        if _NO_NAME.search(found):
-            found = orjson.dumps(_names_only(whole)).decode()
+        found = orjson.dumps(whole)
+        # What can be no name is told without reading it: it is too long, or has a character that no name has.
+        if found.translate(None, _OF_NAMES) or len(max(found.split(b'"'), key=len)) > _LONGEST_NAME:
+            found = orjson.dumps(_names_only(whole))
     except (orjson.JSONEncodeError, RecursionError):
         return ""
-    return found if len(found) <= _LONGEST_RAW else ""
+    return found.decode() if len(found) <= _LONGEST_RAW else ""
 
 
 def _names_only(value: Any) -> Any:
@@ -216,4 +219,4 @@ def error_of(document: Document) -> str:
 
 def flags(*lists: Iterable[str]) -> tuple[str, ...]:
     """What contradicts itself, each once."""
-    return tuple(dict.fromkeys(flag for each in lists for flag in each))
+    return tuple(dict.fromkeys([flag for each in lists for flag in each]))
