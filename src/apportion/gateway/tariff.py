@@ -6,6 +6,7 @@ A worker does not look prices up: it asks for those of a model when it first mee
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from apportion.gateway.meters.measure import BUCKETS, Part
@@ -38,7 +39,8 @@ class Priced(NamedTuple):
     speed: str | None = None
 
 
-class Rate(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Rate:
     """A list price.
 
     Attributes:
@@ -52,6 +54,28 @@ class Rate(NamedTuple):
     picos: Mapping[str, int]
     request_picos: int = 0
     unpriced: str = ""
+    # In the order of the buckets: the prices, 0 where there is none, and where that is.
+    _prices: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    _unknown: tuple[int, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_prices", tuple(self.picos.get(name, 0) for name in _PRICED_AS))
+        object.__setattr__(self, "_unknown", tuple(i for i, name in enumerate(_PRICED_AS) if name not in self.picos))
+
+    def of(self, part: Part) -> int | str:
+        """What the tokens of a part of a call come to, in 10^-12 USD, or why that is not known."""
+        if self.unpriced:
+            return self.unpriced
+        tokens = part.buckets
+        for number in self._unknown:
+            if tokens[number]:
+                return f"no price for {_PRICED_AS[number].replace('_', ' ')} tokens"
+        return sum(count * price for count, price in zip(tokens, self._prices, strict=True) if count)
+
+    def said(self) -> dict[str, Any]:
+        """As the control plane hands it over."""
+        return {"above": self.above, "picos": dict(self.picos), "request_picos": self.request_picos,
+                "unpriced": self.unpriced}  # fmt: skip
 
 
 class Tariff(NamedTuple):
@@ -76,32 +100,22 @@ class Tariff(NamedTuple):
             return None
         picos = 0
         for number, part in enumerate(parts):
-            found = _picos(rates, part, calls=0 if number else 1)
+            rate = rates[0] if len(rates) == 1 else _rate(rates, part.tokens - part.output)
+            found = rate.of(part)
             if isinstance(found, str):
                 return found
-            picos += found
+            picos += found if number else found + rate.request_picos
         return (2 * picos * self.usd_nano + _PICOS_A_NANO * _PARTS) // (2 * _PICOS_A_NANO * _PARTS)
 
 
-def _picos(rates: Sequence[Rate], part: Part, *, calls: int) -> int | str:
-    size = part.tokens - part.output
-    rate = next(rate for rate in reversed(rates) if size > rate.above or not rate.above)
-    if rate.unpriced:
-        return rate.unpriced
-    found = rate.request_picos * calls
-    for name, tokens in zip(_PRICED_AS, part.buckets, strict=True):
-        if tokens:
-            price = rate.picos.get(name)
-            if price is None:
-                return f"no price for {name.replace('_', ' ')} tokens"
-            found += tokens * price
-    return found
+def _rate(rates: Sequence[Rate], input_tokens: int) -> Rate:
+    return next(rate for rate in reversed(rates) if input_tokens > rate.above or not rate.above)
 
 
 def to_rows(tariff: Tariff) -> list[dict[str, Any]]:
     """Prices as the control plane hands them over."""
     return [
-        {"priced": list(priced), "rates": [rate._asdict() for rate in rates]} for priced, rates in tariff.rates.items()
+        {"priced": list(priced), "rates": [rate.said() for rate in rates]} for priced, rates in tariff.rates.items()
     ]
 
 

@@ -9,6 +9,7 @@ import orjson
 # An event that is longer is no usage chunk, and is not waited for.
 _MOST: Final = 64 << 10
 _SIGNS: Final = (b'"usage"', b'"choices"')
+_ENDS: Final = (b"\n\n", b"\r\n\r\n")
 
 
 class UsageChunk:
@@ -32,6 +33,10 @@ class UsageChunk:
         if self._done:
             return data
         data = self._held + data
+        if data.endswith(_ENDS) and not _may_tell(data):
+            # Nearly every piece is like this: whole events, and none of them the one.
+            self._held = b""
+            return data
         kept = []
         while not self._done:
             event, end, rest = _event(data)
@@ -52,6 +57,11 @@ class UsageChunk:
         """What was held, at the end of the stream."""
         held, self._held = self._held, b""
         return held
+
+
+def _may_tell(data: bytes) -> bool:
+    """Whether usage stands in some bytes that is not `null`, as it is in every chunk before the one that tells it."""
+    return b'"usage"' in data and data.count(b'"usage"') != data.count(b'"usage":null')
 
 
 def _event(data: bytes) -> tuple[bytes, bytes, bytes]:

@@ -43,6 +43,12 @@ class EventSplitter:
             chunk: The next bytes, cut anywhere.
         """
         text = self._rest + chunk if self._rest else chunk
+        if self._plain(text):
+            self._rest = b""
+            return [text[6:-2] if text[5:6] == b" " else text[5:-2]]
+        return self._split(text)
+
+    def _split(self, text: bytes) -> list[bytes]:
         if not self._begun:
             if len(text) < len(b"\xef\xbb\xbf") and b"\xef\xbb\xbf".startswith(text):
                 self._rest = text
@@ -70,6 +76,18 @@ class EventSplitter:
             rest = self._cut(rest)
         self._rest = rest + held
         return found
+
+    def _plain(self, text: bytes) -> bool:
+        """Whether some bytes are one event of one line and nothing else, as nearly every piece of a stream is."""
+        return (
+            self._begun
+            and text.startswith(b"data:")
+            and text.endswith(b"\n\n")
+            and text.find(b"\n") == len(text) - 2
+            and b"\r" not in text
+            and len(text) <= MOST_BYTES
+            and not (self._lines or self._skipping or self._dropped)
+        )
 
     def close(self) -> list[bytes]:
         """The data of an event that nothing ended, as a server leaves it that closes behind its last line."""
