@@ -69,6 +69,7 @@ def test_it_may_come_packed(tmp_path: Path, coding: str) -> None:
         (gzip.compress(b"a") + b"more", "gzip", 400, "coding-broken"),
         (gzip.compress(bytes(delivery.MOST_UNPACKED_BYTES + 1)), "gzip", 413, "body-too-large"),
     ],
+    ids=["another coding", "no gzip", "cut off", "more behind it", "too large"],
 )
 def test_what_cannot_be_unpacked_is_refused(tmp_path: Path, body: bytes, coding: str, status: int, code: str) -> None:
     with playing(says(whole(CHAT)), tmp_path) as stage, Caller(stage) as caller:

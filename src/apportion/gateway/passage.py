@@ -87,7 +87,8 @@ class Passage:
     def onward(self, call: Call) -> bytes:
         """The head of a call's request as its upstream gets it, where nobody signs it."""
         plain = call.asking.asked_for_usage
-        found = self._starts.get(plain)
+        # What is injected may stand in the head, and is of one call.
+        found = None if call.to.inject else self._starts.get(plain)
         if found is None:
-            found = self._starts[plain] = start(call.to, self._head, self._rest, own_key=call.who.own_key, plain=plain)
+            found = self._starts[plain] = start(call.to, call.head, self._rest, own_key=call.who.own_key, plain=plain)
         return b"%b%b\r\n" % (found, length_line(call))

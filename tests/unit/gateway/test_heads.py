@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from apportion.gateway.heads import Head, Header, acceptable, compose, passed_on, read
+from apportion.gateway.heads import AnswerHead, Head, Header, acceptable, again, compose, passed_on, read, texts
 
 HOST: Header = (b"Host", b"gateway")
 
@@ -70,6 +72,72 @@ def test_odd_but_plain_paths_pass(target: bytes) -> None:
 def test_a_length_that_is_not_certain_is_refused(headers: list[Header]) -> None:
     assert isinstance(head(b"/x", *headers), str)
     assert isinstance(head(b"/x", (b"Transfer-Encoding", b"chunked"), old=True), str)
+
+
+NAMES = st.sampled_from([b"Host", b"Content-Length", b"content-length", b"Transfer-Encoding", b"X-One", b"Accept"])
+VALUES = st.sampled_from([b"0", b"5", b"17", b"+5", b"chunked", b"a", b""])
+REQUESTS = st.tuples(
+    st.sampled_from(["GET", "POST"]),
+    st.sampled_from([b"/openai/v1/x", b"/openai/v1/x?a", b"/openai/../x"]),
+    st.lists(st.tuples(NAMES, VALUES), max_size=4),
+)
+
+
+@given(REQUESTS, REQUESTS, st.booleans(), st.integers(0, 4), VALUES)
+def test_what_is_taken_for_the_same_head_again_is_what_reading_it_gives(
+    first: tuple[str, bytes, list[Header]],
+    other: tuple[str, bytes, list[Header]],
+    alike: bool,
+    at: int,
+    value: bytes,
+) -> None:
+    last = read(*first, keep_alive=True, old=False)
+    if not isinstance(last, Head):
+        return
+    if alike:
+        # Most of what follows on a connection is the same but for one value.
+        headers = [(name, value if number == at else was) for number, (name, was) in enumerate(first[2])]
+        other = (*first[:2], headers)
+    found = again(last, *other, keep_alive=True, old=False)
+    assert found is None or found == read(*other, keep_alive=True, old=False)
+    assert again(last, *first, keep_alive=True, old=False) is not None
+    assert again(last, *first, keep_alive=False, old=False) is None
+    assert again(last, *first, keep_alive=True, old=True) is None
+
+
+def test_another_length_is_all_that_may_differ() -> None:
+    def headers(length: bytes, team: bytes) -> list[Header]:
+        return [HOST, (b"Content-Length", length), (b"x-apportion-team", team)]
+
+    last = read("POST", b"/x", headers(b"5", b"a"), keep_alive=True, old=False)
+    assert isinstance(last, Head)
+    found = again(last, "POST", b"/x", headers(b"70", b"a"), keep_alive=True, old=False)
+    assert found is not None
+    assert (found.length, found.known[b"content-length"], found.has_body) == (70, b"70", True)
+    assert again(last, "POST", b"/x", headers(b"5", b"b"), keep_alive=True, old=False) is None
+    assert again(last, "POST", b"/x", headers(b"five", b"a"), keep_alive=True, old=False) is None
+
+
+@pytest.mark.parametrize(
+    ("start", "header", "chunked", "passes"),
+    [
+        (b"HTTP/1.1 200 OK", (b"X-Request-Id", b"1"), False, True),
+        (b"HTTP/1.1 200 OK", (b"Transfer-Encoding", b"chunked"), True, True),
+        (b"HTTP/1.1 200 OK", (b"Transfer-Encoding", b"gzip"), False, False),
+        (b"HTTP/1.1 200 OK", (b"Connection", b"keep-alive"), False, False),
+        (b"HTTP/1.1 200 OK", (b"X-Apportion-Refused", b"limit-reached"), False, False),
+        (b"HTTP/1.0 200 OK", (b"X-Request-Id", b"1"), False, False),
+    ],
+)
+def test_the_head_of_an_answer_passes_as_it_is_where_nothing_in_it_is_for_one_connection(
+    start: bytes,
+    header: Header,
+    chunked: bool,
+    passes: bool,
+) -> None:
+    headers = [(b"Date", b"today"), header]
+    raw = compose(start, headers)
+    assert AnswerHead(200, b"OK", headers, texts(headers), chunked, raw).passes is passes
 
 
 def test_what_is_for_one_connection_or_for_the_gateway_stays() -> None:
