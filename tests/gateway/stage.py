@@ -230,10 +230,14 @@ class Caller:
 
     def exactly(self, size: int) -> bytes:
         """Read so many bytes."""
-        while len(self._rest) < size:
-            self._more()
-        found, self._rest = self._rest[:size], self._rest[size:]
-        return found
+        found = bytearray(self._rest[:size])
+        self._rest = self._rest[size:]
+        while len(found) < size:
+            data = self.socket.recv(min(size - len(found), 1 << 20))
+            if not data:
+                raise EOFError
+            found += data
+        return bytes(found)
 
     def rest(self) -> bytes:
         """Read to the end of the connection."""

@@ -32,6 +32,7 @@ def test_a_document_comes_back_as_it_was_sent(tmp_path: Path) -> None:
                         "call_id": "chatcmpl-1", "response_model": "gpt-4o-2024"}  # fmt: skip
         assert record["tags"] == {"team": "search", "env": "prod", "feature": "answers"}
         assert (record["uncached_input_tokens"], record["output_tokens"], record["requests"]) == (9, 7, 1)
+        assert record["provider_request_id"] == "r-1"
 
 
 def test_a_stream_comes_as_it_is_sent_and_is_written_down_before_its_last_byte(tmp_path: Path) -> None:

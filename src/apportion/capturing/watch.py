@@ -131,13 +131,12 @@ class Watch:
             unpacked: Whether its body is seen without its content-encoding.
         """
         call = self._call
-        call.first_byte, call.status = time.monotonic(), status
         known = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
         coding = known.get("content-encoding", "").strip().lower()
         self._unpack = None if unpacked else unpacker(coding)
         if unpacked or self._unpack is not None:
             known.pop("content-encoding", None)
-        self._meter = meter(call.route, call.asked(known, status))
+        self._meter = meter(call.route, call.answered(known, status, time.monotonic()))
 
     @_harmless
     def feed(self, data: bytes) -> None:

@@ -13,13 +13,15 @@ from apportion.gateway.admission import Who
 from apportion.gateway.asking import Asking
 from apportion.gateway.heads import Head
 from apportion.gateway.limits import Hold
-from apportion.gateway.meters.format import Asked
+from apportion.gateway.meters.format import Asked, text
 from apportion.gateway.records import Attempt
 from apportion.gateway.refusals import Style
 from apportion.gateway.routes import FREE, Route
 from apportion.gateway.tags import Tags
 from apportion.gateway.upstream import Upstream
 
+# Where providers say by which id they know a request, beside the id of its answer (their references, read 2026-11-27).
+_REQUEST_IDS: Final = ("request-id", "x-request-id", "x-amzn-requestid")
 # A start of the gateway has a name that no other has; the records of each of its processes are numbered.
 _START: Final = secrets.token_hex(8)
 _NUMBERS: Final = itertools.count(1)
@@ -43,6 +45,7 @@ class Call:
         asking: What its body says.
         status: Of the answer; None while there is none.
         first_byte: When the answer began, by the worker's clock.
+        request_id: By which the provider knows it, beside the id of its answer.
         hold: What it has reserved of budgets; None where it has nothing.
         over: Limits that it is beyond and that only warn.
         looked_into: Whether its whole body was read before it went on.
@@ -61,6 +64,7 @@ class Call:
     asking: Asking = field(default_factory=lambda: Asking(b""))
     status: int | None = None
     first_byte: float | None = None
+    request_id: str | None = None
     hold: Hold | None = None
     over: tuple[str, ...] = ()
     looked_into: bool = False
@@ -118,6 +122,18 @@ class Call:
             return "bedrock"
         return "anthropic" if provider == "anthropic" else "openai"
 
+    def answered(self, headers: dict[str, str], status: int, at: float) -> Asked:
+        """Take the head of its answer, and say what a meter has to know.
+
+        Args:
+            headers: Of the answer, in lower case.
+            status: Of the answer.
+            at: When it came, by the worker's clock.
+        """
+        self.status, self.first_byte = status, at
+        self.request_id = next((found for name in _REQUEST_IDS if (found := text(headers.get(name)))), None)
+        return self.asked(headers, status)
+
     def asked(self, headers: dict[str, str], status: int) -> Asked:
         """What a meter has to know of it.
 
@@ -154,5 +170,6 @@ class Call:
             status=self.status,
             outcome=outcome,
             milliseconds=round((now - self.began) * 1000),
+            request_id=self.request_id,
             first_byte_ms=None if self.first_byte is None else round((self.first_byte - self.began) * 1000),
         )

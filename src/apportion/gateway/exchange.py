@@ -212,9 +212,8 @@ class Exchange:
 
     def answer_begins(self, head: AnswerHead) -> None:
         """The head of the answer is here."""
-        self._call.first_byte = self.moved = self._worker.time()
-        self._call.status = head.status
-        self._meter = meter(self._call.route, self._call.asked(head.known, head.status))
+        self.moved = self._worker.time()
+        self._meter = meter(self._call.route, self._call.answered(head.known, head.status, self.moved))
         self._answer = Answer(self._call.head, head, without_usage=self._call.asking.asked_for_usage)
         if self._worker.terms.strict:
             # What comes with it waits for the disk.

@@ -37,6 +37,7 @@ class Attempt(NamedTuple):
         outcome: One of `OUTCOMES`.
         milliseconds: From its beginning to its end.
         first_byte_ms: To the first byte of the answer.
+        request_id: By which the provider knows it, beside the id of its answer.
         over_limits: Limits that it was beyond and that only warn.
         via: The way by which it was metered: `gateway`, `capture`, `otlp`, `litellm` or `rows`.
     """
@@ -61,6 +62,7 @@ class Attempt(NamedTuple):
     outcome: str
     milliseconds: int | None
     first_byte_ms: int | None
+    request_id: str | None = None
     over_limits: tuple[str, ...] = ()
     via: str = "gateway"
 
@@ -125,6 +127,7 @@ def _once(attempt: Attempt, measure: Measure) -> dict[str, Any]:
     said: dict[str, Any] = {
         "milliseconds": attempt.milliseconds,
         "first_byte_ms": attempt.first_byte_ms,
+        "provider_request_id": attempt.request_id,
         "why": measure.why[:_LONGEST_WHY] or None,
         "cost_reported": measure.cost,
         "usage": measure.raw or None,

@@ -71,20 +71,29 @@ def test_a_row_that_cannot_be_read_is_set_aside(tmp_path: Path, cells: str, reas
     assert (control.rows_in, control.rows_out, control.rows_quarantined) == (2, 1, 1)
 
 
-@given(st.decimals(-(10**9), 10**9, allow_nan=False), st.integers(0, 30), st.booleans())
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+NUMBERS = st.tuples(st.decimals(-(10**9), 10**9, allow_nan=False), st.integers(0, 30), st.booleans())
+
+
+@given(st.lists(NUMBERS, min_size=1, max_size=12))
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_digits_behind_the_18th_are_rounded_half_up_and_told(
-    tmp_path: Path, number: Decimal, down: int, exponent: bool
+    tmp_path: Path, numbers: list[tuple[Decimal, int, bool]]
 ) -> None:
-    cost = number.scaleb(-down, Context(prec=60))
-    con = connect()
-    text = f"{cost:E}" if exponent else f"{cost:f}"
-    done = run(con, [item(tmp_path, "charges", "a.csv", HEAD + text + ",USD,2026-11-03\n")])
-    kept = cost.quantize(Decimal("1E-18"), ROUND_HALF_UP, Context(prec=60))
-    (found,) = rows(con, "SELECT billed_cost, effective_cost, billed_nano, effective_residue FROM charges")
-    nano = int(kept.scaleb(9, Context(prec=60)))
-    assert found == (kept, kept, nano, Context(prec=60).subtract(kept, Decimal(nano).scaleb(-9, Context(prec=60))))
-    assert [problem.slug for problem in done.problems] == ["cost-rounded"] * (kept != cost)
+    con, exact = connect(), Context(prec=60)
+    costs = [number.scaleb(-down, exact) for number, down, _ in numbers]
+    texts = [f"{cost:E}" if number[2] else f"{cost:f}" for cost, number in zip(costs, numbers, strict=True)]
+    bill = HEAD + "".join(f"{text},USD,2026-11-03\n" for text in texts)
+    done = run(con, [item(tmp_path, "charges", "a.csv", bill)])
+    kept = [cost.quantize(Decimal("1E-18"), ROUND_HALF_UP, exact) for cost in costs]
+    nanos = [int(each.scaleb(9, exact)) for each in kept]
+    found = rows(
+        con, "SELECT billed_cost, effective_cost, billed_nano, effective_residue FROM charges ORDER BY source_row"
+    )
+    assert found == [
+        (each, each, nano, exact.subtract(each, Decimal(nano).scaleb(-9, exact)))
+        for each, nano in zip(kept, nanos, strict=True)
+    ]
+    assert [problem.slug for problem in done.problems] == ["cost-rounded"] * (kept != costs)
     assert reasons(con) == {}
 
 
