@@ -114,6 +114,19 @@ def test_a_body_in_chunks_is_put_together_and_one_that_is_too_large_goes_on_as_i
             assert stage.records()[0].get("request_model") == model
 
 
+def test_what_stands_behind_a_body_is_none_of_its_head(tmp_path: Path) -> None:
+    head = request().partition(b"\r\nContent-Length")[0] + b"\r\nTransfer-Encoding: chunked\r\n"
+    plain = head + b"\r\n" + chunk(b'{"model":"m"}') + b"0\r\n"
+    with playing(says(whole()), tmp_path) as stage, Caller(stage) as caller:
+        assert caller.send(plain + b"X-Extra: 1\r\nx-apportion-env: prod\r\n\r\n").answer()[0] == 200
+        assert caller.send(plain + b"\r\n").answer()[0] == 200
+        # The same lines in the head are of it.
+        again = plain.replace(b"chunked\r\n\r\n", b"chunked\r\nX-Extra: 1\r\nx-apportion-env: prod\r\n\r\n")
+        assert caller.send(again + b"\r\n").answer()[0] == 200
+        assert [heard.header(b"x-extra") for heard in stage.heard] == [None, None, b"1"]
+        assert [record["tags"].get("env") for record in stage.records(3)] == [None, None, "prod"]
+
+
 def test_a_large_upload_streams_through(tmp_path: Path) -> None:
     body = random.Random(1).randbytes(5 << 20)  # noqa: S311 - as above
     with playing(says(whole()), tmp_path) as stage, Caller(stage) as caller:

@@ -39,8 +39,32 @@ class Refused(NamedTuple):
     message: str
 
 
-def who(head: Head, upstream: Upstream, terms: Terms, table: KeyTable) -> Who | Refused:
-    """Who calls; whether the key is still of use at a call is for `refused_now` to say.
+class Found(NamedTuple):
+    """What a head says of its caller.
+
+    Attributes:
+        who: The caller, or why it may not call.
+        key: That it brings, also where it may not call with it.
+    """
+
+    who: Who | Refused
+    key: Key | None = None
+
+    def refused(self, now: float) -> Refused | None:
+        """Why a call does not go on.
+
+        Args:
+            now: In seconds of the epoch.
+        """
+        # What has become of a key goes before what it may be used for.
+        why = self.key.refused(now) if self.key is not None else ""
+        if why:
+            return Refused(401, "key-refused", why)
+        return self.who if isinstance(self.who, Refused) else None
+
+
+def find(head: Head, upstream: Upstream, terms: Terms, table: KeyTable) -> Found:
+    """Who calls; whether the key is of use at an instant is for what is found to say.
 
     Args:
         head: Of the request.
@@ -53,7 +77,12 @@ def who(head: Head, upstream: Upstream, terms: Terms, table: KeyTable) -> Who | 
     if secret.startswith(keys.PREFIX):
         # Behind a key in a header of its own the provider's key may stand in the usual one.
         beside = place == keys.OWN_HEADER and keys.secret_of(head.known, head.query, but=place) is not None
-        return _of_this_gateway(table.find(secret), upstream, terms, beside=beside)
+        key = table.find(secret)
+        return Found(_of_this_gateway(key, upstream, terms, beside=beside), key)
+    return Found(_of_others(secret, upstream, terms))
+
+
+def _of_others(secret: str, upstream: Upstream, terms: Terms) -> Who | Refused:
     if not terms.pass_through:
         return Refused(
             401, "key-needed", "the call brings no key of this gateway; send one, in place of the provider's"
@@ -74,19 +103,6 @@ def _of_this_gateway(key: Key | None, upstream: Upstream, terms: Terms, *, besid
     if own_key and upstream.secret is None and upstream.auth not in {"none", "sigv4"}:
         return Refused(503, "upstream-without-key", f"the gateway has no key of its own for {upstream.name}")
     return Who(key, key.key_id, own_key=own_key)
-
-
-def refused_now(found: Who | Refused, now: float) -> Refused | None:
-    """Why a caller's call does not go on at an instant.
-
-    Args:
-        found: The caller.
-        now: In seconds of the epoch.
-    """
-    if isinstance(found, Refused):
-        return found
-    why = found.key.refused(now) if found.key is not None else ""
-    return Refused(401, "key-refused", why) if why else None
 
 
 def missing_tags(tags: Tags, terms: Terms, key: Key | None) -> tuple[str, ...]:

@@ -31,6 +31,8 @@ WANTED: Final = ".wanted"
 # Of a request that does not say how long its answer may be.
 OUTPUT_TOKENS: Final = 1024
 _MOST_PENDING: Final = 10_000
+# Whatever a request says that it may use: thousands of them at once fit into a counter.
+_MOST_RESERVED: Final = 10**15
 _HUNDRED: Final = 100
 _ERROR: Final = 400
 _ASKS_ONLY: Final = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
@@ -145,7 +147,7 @@ class Budgets:
             self._counters.add(counter.key, counter.ends, counter.label, reserved=wanted)
             total = self._counters.total(counter.key)
             counted = self._counted(counter, total) + total.reserved
-            held.append(Held(limit, counter, wanted, counted * _HUNDRED >= limit.most * limit.warn_percent))
+            held.append(Held(limit, counter, wanted))
             if counted <= limit.most:
                 continue
             if limit.at_limit == "warn" or (limit.at_limit == "throttle" and self._paced(limit, counter, total, now)):
@@ -205,12 +207,12 @@ class Budgets:
             return 1
         output = OUTPUT_TOKENS if asks.most_output is None else asks.most_output
         if limit.unit == "tokens":
-            return asks.input_tokens + output
+            return min(asks.input_tokens + output, _MOST_RESERVED)
         part = Part(uncached_input=asks.input_tokens, output=output)
         found = self._budget.tariff.nano(asks.priced, (part,))
         if found is None:
             self._want(asks.priced)
-        return found if isinstance(found, int) else 0
+        return min(found, _MOST_RESERVED) if isinstance(found, int) else 0
 
     def _counted(self, counter: Counter, total: Total) -> int:
         """What counts as used: what was metered, or what a run has allocated and what was metered since."""
@@ -227,7 +229,7 @@ class Budgets:
         if found is None and len(self._pending) < _MOST_PENDING:
             # The price is on its way; the call is counted when it is here.
             self._want(priced)
-            self._pending.append(([each._replace(reserved=0, near=True) for each in held], priced, parts))
+            self._pending.append(([each._replace(reserved=0) for each in held], priced, parts))
             return
         if not self.unpriced:
             why = found or "its price has not been told"
@@ -237,10 +239,8 @@ class Budgets:
 
     def _settled(self, held: Held, number: int) -> None:
         """Count what was used, and give back what was held for it in the same step."""
-        limit, counter, reserved, near = held
+        limit, counter, reserved = held
         self._counters.add(counter.key, counter.ends, counter.label, settled=number, reserved=-reserved)
-        if not near and number <= reserved:
-            return
         used = self._counted(counter, self._counters.total(counter.key))
         for percent in (limit.warn_percent, _HUNDRED):
             if used * _HUNDRED >= limit.most * percent and (counter.key, percent) not in self._told:

@@ -21,6 +21,7 @@ _ROW_WORDS: Final = 6
 _COUNT, _MOVED = 1, 2
 _ENDS, _SETTLED, _RESERVED, _MARK = 2, 3, 4, 5
 _ROWS: Final = 4096
+_MOST: Final = (1 << 63) - 1
 MOST_FILES: Final = 1024
 
 
@@ -145,7 +146,7 @@ class CounterFile:
         if at is None:
             return False
         if settled:
-            self._words[at + _SETTLED] += settled
+            self._words[at + _SETTLED] = min(self._words[at + _SETTLED] + settled, _MOST)
         if reserved:
             self._words[at + _RESERVED] += reserved
         return True

@@ -155,8 +155,8 @@ def again(
         return last
     if last.length is None or len(headers) != len(last.headers):
         return None
-    (_, (name, value)), *more = [pair for pair in zip(last.headers, headers, strict=True) if pair[0] != pair[1]]
-    if more or name.lower() != b"content-length" or not value.isdigit():
+    ((was, _), (name, value)), *more = [pair for pair in zip(last.headers, headers, strict=True) if pair[0] != pair[1]]
+    if more or was != name or name.lower() != b"content-length" or not value.isdigit():
         return None
     size = int(value)
     known = {**last.known, b"content-length": value}

@@ -182,8 +182,8 @@ class Inbound(asyncio.Protocol):
             raise _RefusedError(414, "target-too-long", "the target of the request is too long")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header."""
-        if self._more:
+        """A header; those behind a body are none of its head and go no further."""
+        if self._more or not self._begun:
             return
         self._head_bytes += len(name) + len(value)
         if self._head_bytes > heads.MOST_HEAD_BYTES or len(self._headers) >= heads.MOST_HEADERS:

@@ -94,13 +94,11 @@ class Held(NamedTuple):
         limit: Whose it is.
         counter: Which.
         reserved: How much.
-        near: Whether the limit may be told of when the call ends.
     """
 
     limit: Limit
     counter: Counter
     reserved: int
-    near: bool
 
 
 class Hold(NamedTuple):

@@ -45,7 +45,8 @@ def length_line(call: Call) -> bytes:
 def signed(call: Call, signer: Signer) -> bytes:
     """The bytes of the head of a call that the gateway signs in the place of its caller."""
     upstream, head = call.to, call.head
-    kept = _headers(upstream, head, _REPLACED | _SECRETS if call.who.own_key else _REPLACED, plain=False)
+    drop = _REPLACED | _SECRETS if call.who.own_key else _REPLACED
+    kept = _headers(upstream, head, drop, plain=call.asking.asked_for_usage)
     headers = [header for header in kept if not is_callers(header[0].lower())]
     target = _target(upstream, call.rest) + _query(head, own_key=call.who.own_key, signed=True)
     worth = worth_signing(headers)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from apportion.gateway.admission import Refused, Who, refused_now, who
+from apportion.gateway.admission import Found, Refused, Who, find
 from apportion.gateway.call import Call
 from apportion.gateway.heads import Head
 from apportion.gateway.keys import KeyTable
@@ -31,7 +31,7 @@ class Passage:
         given: What is known of the call before it says anything itself.
     """
 
-    __slots__ = ("_head", "_keys", "_rest", "_route", "_starts", "_tags", "_terms", "_upstream", "_user", "_who")
+    __slots__ = ("_found", "_head", "_keys", "_rest", "_route", "_starts", "_tags", "_terms", "_upstream", "_user")
 
     def __init__(self, head: Head, terms: Terms, keys: KeyTable, given: Given | None = None) -> None:
         name, _, rest = head.path[1:].partition("/")
@@ -39,25 +39,25 @@ class Passage:
         self._upstream = terms.upstreams.get(name)
         self._rest = f"/{rest}"
         self._route = _NOWHERE if self._upstream is None else route(head.method, self._rest)
-        self._who = self._found(given)
+        self._found = self._find(given)
         self._tags = Tags()
         self._user: str | None = None
         self._starts: dict[bool, bytes] = {}
-        if isinstance(self._who, Who):
+        if isinstance(self._found.who, Who):
             # What is there first stays: the tags of its key, then those of a proxy.
-            self._tags.values.update(self._who.key.tags if self._who.key else {})
+            self._tags.values.update(self._found.key.tags if self._found.key else {})
             if given is not None:
                 self._user = given.put_on(self._tags)
             from_headers(self._tags, head.headers)
 
-    def _found(self, given: Given | None) -> Who | Refused:
+    def _find(self, given: Given | None) -> Found:
         if self._upstream is None:
             known = ", ".join(f"/{name}" for name in sorted(self._terms.upstreams)) or "none"
             message = f"the path begins with no upstream of this gateway; there is {known}"
-            return Refused(404, "upstream-unknown", message)
+            return Found(Refused(404, "upstream-unknown", message))
         if given is not None and given.refused is not None:
-            return given.refused
-        return who(self._head, self._upstream, self._terms, self._keys)
+            return Found(given.refused)
+        return find(self._head, self._upstream, self._terms, self._keys)
 
     def is_of(self, terms: Terms, keys: KeyTable) -> bool:
         """Whether it was found out by these terms and keys."""
@@ -71,7 +71,7 @@ class Passage:
             now: In seconds of the epoch.
             began: The same by the worker's clock.
         """
-        found = self._who
+        found = self._found.who
         tags = Tags(self._tags.values.copy(), self._tags.dropped)
         caller = found if isinstance(found, Who) else Who(None, "none")
         return Call(head, now, began, self._upstream, self._rest, self._route, caller, tags, self._user)
@@ -82,7 +82,7 @@ class Passage:
         Args:
             now: In seconds of the epoch.
         """
-        return refused_now(self._who, now)
+        return self._found.refused(now)
 
     def onward(self, call: Call) -> bytes:
         """The head of a call's request as its upstream gets it, where nobody signs it."""

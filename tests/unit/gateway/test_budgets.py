@@ -187,6 +187,26 @@ def test_who_is_warned_is_let_through_and_marked(make: Kept, caplog: pytest.LogC
     ]
 
 
+def test_a_limit_is_told_of_whichever_call_ends_last(make: Kept, caplog: pytest.LogCaptureFixture) -> None:
+    budgets = make(Limit("l", "calls", 5, "day"))
+    with caplog.at_level(logging.WARNING):
+        for hold in reversed([held(budgets.reserve(asks(), NOW)) for _ in range(5)]):
+            budgets.settle(hold, MODEL, used(1), failed=False)
+    assert [record.message for record in caplog.records] == [
+        "limit `l`: 4 calls of 5 calls in 2026-11-27 are used",
+        "limit `l`: 5 calls of 5 calls in 2026-11-27 are used",
+    ]
+
+
+@pytest.mark.parametrize("unit", ["tokens", "money"])
+def test_whatever_a_request_says_that_it_may_use_others_go_on(make: Kept, unit: Unit) -> None:
+    budgets = make(Limit("first", "calls", 3, "day"), Limit("l", unit, 10**15 - 1, "day"))
+    for most in (2**64 - 1, 10**30):
+        assert "`l`" in refused(budgets.reserve(asks()._replace(most_output=most), NOW)).refused.message
+    # What such a request held of the limits before is given back.
+    assert len(held(budgets.reserve(asks(), NOW)).held) == 2
+
+
 def test_who_is_throttled_goes_on_at_a_pace(make: Kept) -> None:
     limit = Limit("l", "calls", 1, "day", at_limit="throttle", pace_seconds=10)
     budgets, beside = make(limit), make(limit)

@@ -116,6 +116,11 @@ def test_another_length_is_all_that_may_differ() -> None:
     assert (found.length, found.known[b"content-length"], found.has_body) == (70, b"70", True)
     assert again(last, "POST", b"/x", headers(b"5", b"b"), keep_alive=True, old=False) is None
     assert again(last, "POST", b"/x", headers(b"five", b"a"), keep_alive=True, old=False) is None
+    # Not where the length takes the place of another header, and stands there twice then.
+    first = read("POST", b"/x", [(b"X-One", b"5"), (b"Content-Length", b"5")], keep_alive=True, old=False)
+    assert isinstance(first, Head)
+    twice = [(b"Content-Length", b"7"), (b"Content-Length", b"5")]
+    assert again(first, "POST", b"/x", twice, keep_alive=True, old=False) is None
 
 
 @pytest.mark.parametrize(

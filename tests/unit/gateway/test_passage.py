@@ -8,6 +8,7 @@ import pytest
 
 from apportion.gateway.heads import Head, Header, read
 from apportion.gateway.keys import Key, KeyTable, digest
+from apportion.gateway.onward import signed
 from apportion.gateway.passage import Passage
 from apportion.gateway.trust import Given
 from apportion.gateway.upstream import Terms, Upstream
@@ -62,6 +63,15 @@ def test_a_key_that_expires_is_of_no_use_to_the_next_call_by_the_same_passage() 
     assert (refused.status, refused.code) == (401, "key-refused")
 
 
+@pytest.mark.parametrize("upstreams", [frozenset({"other"}), frozenset[str]()])
+def test_what_has_become_of_a_key_goes_before_what_it_may_be_used_for(upstreams: frozenset[str]) -> None:
+    key = Key("ak_1", upstreams=upstreams, revoked=True)
+    terms = Terms(upstreams={"up": replace(UP, secret=None)})
+    refused = Passage(head(), terms, KeyTable({digest(SECRET): key})).refused(1.0)
+    assert refused is not None
+    assert (refused.status, refused.code) == (401, "key-refused")
+
+
 def test_other_keys_or_terms_have_other_passages() -> None:
     passage = Passage(head(), TERMS, KEYS)
     assert passage.is_of(TERMS, KEYS)
@@ -96,3 +106,17 @@ def test_what_is_injected_into_a_head_is_of_one_call() -> None:
         call = passage.call(head(), 1.0, 1.0)
         call.head = call.head._replace(headers=[*call.head.headers, (b"X-Amzn-Metadata", tag)])
         assert b"X-Amzn-Metadata: %b\r\n" % tag in passage.onward(call)
+
+
+class _Signs:
+    def sign(self, *_: object) -> list[Header]:
+        return [(b"Authorization", b"signed")]
+
+
+def test_a_signed_stream_that_is_made_to_tell_its_usage_comes_unpacked_too() -> None:
+    call = Passage(head((b"Accept-Encoding", b"gzip")), TERMS, KEYS).call(head((b"Accept-Encoding", b"gzip")), 1.0, 1.0)
+    for body, coding in ((b'{"model":"m"}', b"gzip"), (b'{"model":"m","stream":true}', b"identity")):
+        call.look_into(body, ask_usage=True)
+        lines = signed(call, _Signs()).split(b"\r\n")  # type: ignore[arg-type]
+        assert b"Accept-Encoding: " + coding in lines
+        assert b"Authorization: signed" in lines
