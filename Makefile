@@ -31,7 +31,7 @@ demo: setup
 	@$(BIN)/apportion demo
 
 test: setup-dev
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 # A process for each way, because one process has one session of Spark. Side by side, because most of a small query is
 # waiting; what DuckDB makes of a case is worked out once for all three.
