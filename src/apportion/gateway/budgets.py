@@ -145,9 +145,9 @@ class Budgets:
             counter = self._calendar.counter(limit, values, now)
             wanted = self._most(limit, asks)
             self._counters.add(counter.key, counter.ends, counter.label, reserved=wanted)
+            held.append(Held(limit, counter, wanted))
             total = self._counters.total(counter.key)
             counted = self._counted(counter, total) + total.reserved
-            held.append(Held(limit, counter, wanted))
             if counted <= limit.most:
                 continue
             if limit.at_limit == "warn" or (limit.at_limit == "throttle" and self._paced(limit, counter, total, now)):

@@ -26,11 +26,10 @@ def start(upstream: Upstream, head: Head, rest: str, *, own_key: bool, plain: bo
         own_key: Whether the gateway's own key takes the place of what the caller brings.
         plain: Whether the answer has to come unpacked.
     """
-    headers = _headers(upstream, head, _REPLACED | _SECRETS if own_key else _REPLACED, plain=plain)
+    headers = _headers(upstream, head, own_key=own_key, plain=plain)
     if own_key:
         headers += _credentials(upstream)
-    target = _target(upstream, rest) + _query(head, own_key=own_key, signed=False)
-    return compose(b"%b %b HTTP/1.1" % (head.method.encode("latin-1"), target), headers)[: -len(b"\r\n")]
+    return _open(head, _target(upstream, rest) + _query(head, own_key=own_key, signed=False), headers)
 
 
 def length_line(call: Call) -> bytes:
@@ -45,18 +44,22 @@ def length_line(call: Call) -> bytes:
 def signed(call: Call, signer: Signer) -> bytes:
     """The bytes of the head of a call that the gateway signs in the place of its caller."""
     upstream, head = call.to, call.head
-    drop = _REPLACED | _SECRETS if call.who.own_key else _REPLACED
-    kept = _headers(upstream, head, drop, plain=call.asking.asked_for_usage)
+    kept = _headers(upstream, head, own_key=call.who.own_key, plain=call.asking.asked_for_usage)
     headers = [header for header in kept if not is_callers(header[0].lower())]
     target = _target(upstream, call.rest) + _query(head, own_key=call.who.own_key, signed=True)
     worth = worth_signing(headers)
     headers += signer.sign(head.method, upstream.host_header, target, worth, call.asking.body, time.time())
-    begins = compose(b"%b %b HTTP/1.1" % (head.method.encode("latin-1"), target), headers)[: -len(b"\r\n")]
-    return b"%b%b\r\n" % (begins, length_line(call))
+    return b"%b%b\r\n" % (_open(head, target, headers), length_line(call))
 
 
-def _headers(upstream: Upstream, head: Head, drop: frozenset[bytes], *, plain: bool) -> list[Header]:
+def _open(head: Head, target: bytes, headers: list[Header]) -> bytes:
+    """The bytes of a head without the empty line that ends it."""
+    return compose(b"%b %b HTTP/1.1" % (head.method.encode("latin-1"), target), headers)[: -len(b"\r\n")]
+
+
+def _headers(upstream: Upstream, head: Head, *, own_key: bool, plain: bool) -> list[Header]:
     """The headers that go on, with what takes the place of others."""
+    drop = _REPLACED | _SECRETS if own_key else _REPLACED
     headers = [(b"Host", upstream.host_header), *passed_on(head.headers, drop=drop)]
     codings = head.known.get(b"accept-encoding")
     if plain:

@@ -31,15 +31,15 @@ class Passage:
         given: What is known of the call before it says anything itself.
     """
 
-    __slots__ = ("_found", "_head", "_keys", "_rest", "_route", "_starts", "_tags", "_terms", "_upstream", "_user")
+    __slots__ = ("_found", "_keys", "_rest", "_route", "_starts", "_tags", "_terms", "_upstream", "_user")
 
     def __init__(self, head: Head, terms: Terms, keys: KeyTable, given: Given | None = None) -> None:
         name, _, rest = head.path[1:].partition("/")
-        self._head, self._terms, self._keys = head, terms, keys
+        self._terms, self._keys = terms, keys
         self._upstream = terms.upstreams.get(name)
         self._rest = f"/{rest}"
         self._route = _NOWHERE if self._upstream is None else route(head.method, self._rest)
-        self._found = self._find(given)
+        self._found = self._find(head, given)
         self._tags = Tags()
         self._user: str | None = None
         self._starts: dict[bool, bytes] = {}
@@ -50,14 +50,14 @@ class Passage:
                 self._user = given.put_on(self._tags)
             from_headers(self._tags, head.headers)
 
-    def _find(self, given: Given | None) -> Found:
+    def _find(self, head: Head, given: Given | None) -> Found:
         if self._upstream is None:
             known = ", ".join(f"/{name}" for name in sorted(self._terms.upstreams)) or "none"
             message = f"the path begins with no upstream of this gateway; there is {known}"
             return Found(Refused(404, "upstream-unknown", message))
         if given is not None and given.refused is not None:
             return Found(given.refused)
-        return find(self._head, self._upstream, self._terms, self._keys)
+        return find(head, self._upstream, self._terms, self._keys)
 
     def is_of(self, terms: Terms, keys: KeyTable) -> bool:
         """Whether it was found out by these terms and keys."""
