@@ -53,6 +53,8 @@ class Found:
         server: The process that serves.
         call_ms: CPU milliseconds for a call.
         stream_ms: CPU milliseconds for a paced stream.
+        call_kernel_ms: What of a call's is the operating system's own work.
+        stream_kernel_ms: What of a paced stream's is.
         calls_a_second: Answered while load and upstream shared the machine.
         median_us: To the last byte of a call that was alone.
         first_us: To the first byte of a stream.
@@ -69,6 +71,8 @@ class Found:
     server: int = 0
     call_ms: list[float] = field(default_factory=list)
     stream_ms: list[float] = field(default_factory=list)
+    call_kernel_ms: list[float] = field(default_factory=list)
+    stream_kernel_ms: list[float] = field(default_factory=list)
     calls_a_second: list[float] = field(default_factory=list)
     median_us: list[int] = field(default_factory=list)
     first_us: list[int] = field(default_factory=list)
@@ -166,23 +170,25 @@ def _light(found: Found, mock: Mock, lengths: Lengths) -> None:
 
 def _heavy(found: Found, mock: Mock, lengths: Lengths) -> None:
     place, pace = found.side.place, found.side.pace
-    with _cost(found, mock, found.call_ms, 0):
+    with _cost(found, mock, found.call_ms, found.call_kernel_ms, 0):
         load = found.heard(mock.wrk(place, min(pace.wrk_seconds, lengths.wrk)))
     found.calls_a_second.append(load.calls / load.seconds)
-    with _cost(found, mock, found.stream_ms, 1):
+    with _cost(found, mock, found.stream_ms, found.stream_kernel_ms, 1):
         # Begun one after the other, so that their chunks do not all come at the same moment.
         rate = pace.at_once / _STREAM_SECONDS
         found.heard(mock.calls(place, "stream", seconds=lengths.streams, connections=pace.at_once, rate=rate))
 
 
 @contextlib.contextmanager
-def _cost(found: Found, mock: Mock, into: list[float], kind: int) -> Iterator[None]:
+def _cost(found: Found, mock: Mock, into: list[float], of_kernel: list[float], kind: int) -> Iterator[None]:
     """CPU milliseconds for each call that reaches the upstream, until the side is at rest again."""
     session = found.side.session
-    calls, seconds = mock.counts()[kind], session.cpu_seconds()
+    calls, seconds, kernel = mock.counts()[kind], session.cpu_seconds(), session.kernel_seconds()
     yield
     found.restless += not session.rest(_REST_SECONDS)
-    into.append(1000 * (session.cpu_seconds() - seconds) / max(1, mock.counts()[kind] - calls))
+    each = 1000 / max(1, mock.counts()[kind] - calls)
+    into.append(each * (session.cpu_seconds() - seconds))
+    of_kernel.append(each * (session.kernel_seconds() - kernel))
 
 
 def kill(ground: Ground, number: int) -> Killed:

@@ -21,9 +21,13 @@ def table(found: dict[str, Found], killed: Sequence[Killed]) -> str:
     lost, released = sum(each.lost for each in killed), sum(each.released for each in killed)
     rows: dict[str, dict[str, str]] = {
         "CPU ms per JSON call, median": {name: _short(median(each.call_ms)) for name, each in found.items()},
+        "of a call in the kernel, median": {name: _short(median(each.call_kernel_ms)) for name, each in found.items()},
         "CPU ms per JSON call, best": {name: _short(min(each.call_ms)) for name, each in found.items()},
         "times nginx per JSON call": {name: _times(each.call_ms, plain_calls) for name, each in found.items()},
         "CPU ms per paced stream, median": {name: _short(median(each.stream_ms)) for name, each in found.items()},
+        "of a stream in the kernel, median": {
+            name: _short(median(each.stream_kernel_ms)) for name, each in found.items()
+        },
         "CPU ms per paced stream, best": {name: _short(min(each.stream_ms)) for name, each in found.items()},
         "times nginx per paced stream": {name: _times(each.stream_ms, plain_streams) for name, each in found.items()},
         "JSON calls per CPU second": {name: f"{1000 / median(each.call_ms):,.0f}" for name, each in found.items()},

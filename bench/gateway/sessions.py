@@ -78,6 +78,10 @@ class Session:
         # Numbered from the state on: user and system time are 11 and 12, those of ended children 13 and 14.
         return sum(sum(int(field) for field in fields[11:15]) for _, fields in self._stats()) / _TICKS
 
+    def kernel_seconds(self) -> float:
+        """System time alone: what `cpu_seconds` has of the operating system's own work."""
+        return sum(int(fields[12]) + int(fields[14]) for _, fields in self._stats()) / _TICKS
+
     def pss_kib(self) -> dict[int, int]:
         """The memory of each process, shared pages by share, in KiB."""
         return {process: account["Pss"] for process, account in self._memory()}
